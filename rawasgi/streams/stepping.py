@@ -1,0 +1,183 @@
+"""Advance an awaitable by hand, and wait for several things in one task.
+
+Theory of operation
+===================
+
+``await`` hides two things that a streaming server wants to see: whether the awaited thing was ready or had to wait, and
+what it waits for. Both show when a coroutine is advanced by hand: ``coroutine.send(None)`` either raises StopIteration
+(it finished without waiting) or returns what it yielded to the event loop. In asyncio that is
+
+- ``None``: a bare ``yield``, as in ``asyncio.sleep(0)``: go on in the next turn of the loop, or
+- a future with ``_asyncio_future_blocking`` set: go on when it is done. This is asyncio's own protocol between a Task and
+  what it runs ("isfuture" in asyncio/base_futures.py); a Task takes any object that keeps to it.
+
+A ``Step`` is an awaitable held so. Who holds a step must see to three things, and ``Step`` and ``Waiter`` are there to make
+them hard to forget:
+
+1. What was yielded is taken over as a Task would: ``Step`` clears the mark, a ``Waiter`` adds a callback. The step goes on
+   when the future is done, and not before.
+2. A cancellation reaches the innermost wait, as ``Task.cancel`` does it: cancel the future; only if that refuses, throw
+   CancelledError into the step. So a source's own ``asyncio.timeout`` and TaskGroup work unchanged: they cancel the task,
+   the task cancels the waiter, and who holds the step passes it on with ``Step.cancel``.
+3. A step that has begun is brought to its end, or its coroutine can never be closed ("already running").
+
+A ``Waiter`` is what the one task waits on in the meantime. It is a future of the same protocol, so the Task registers
+its wake-up with it, and the first of all watched futures to be done calls that wake-up directly: no task of its own, no
+second turn of the loop. Cancelling it is not an exception but the value ``cancelled``: the holder decides to whom it
+belongs, or keeps it for later, which is a shield that needs no second task either. (A Task that is cancelled when it was
+just about to run throws all the same; ``Waiter`` turns that into the value, too.)
+
+A callback that is to run the task must run in the task's own context (contextvars), and outside of any task. A future's
+done callback does, when it was added with that context, which the Task tells when it registers. Everything else (timers,
+``cancel`` from another task) goes through ``loop.call_soon``.
+"""
+
+import asyncio
+import types
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import Context
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Future(Protocol):
+    """What asyncio's tasks wait on: asyncio.Future, and whatever quacks like it."""
+
+    _asyncio_future_blocking: bool
+
+    def add_done_callback(self, callback: Callable[[Any], object], /, *, context: Context | None = None) -> None: ...
+    def cancel(self, msg: Any = None) -> bool: ...
+    def done(self) -> bool: ...
+
+
+@types.coroutine
+def give_way() -> Generator[None, None, None]:
+    """Let everything else that is ready run once."""
+    yield
+
+
+class Step:
+    """One awaitable, advanced by hand in the task that holds it.
+
+    ``waits_for``: the future, or None for the next turn of the loop. ``value``: the result, once ``advance`` said True.
+    """
+
+    __slots__ = ("_generator", "_told", "value", "waits_for")
+
+    def __init__(self, awaitable: Awaitable[object]) -> None:
+        generator = awaitable.__await__()
+        if not hasattr(generator, "send"):  # an iterator will do for await, but can neither be sent to nor thrown into
+            generator = _await(awaitable).__await__()
+        self._generator = generator
+        self._told: Future | None = None
+        self.waits_for: Future | None = None
+        self.value: Any = None
+
+    def wake(self, waiter: "Waiter") -> None:
+        """Have *waiter* woken, the same one each time, when ``waits_for`` is done."""
+        if self.waits_for is not self._told and self.waits_for is not None:
+            waiter.watch(self.waits_for)
+            self._told = self.waits_for
+
+    def ready(self) -> bool:
+        return self.waits_for is None or self.waits_for.done()
+
+    def advance(self) -> bool:
+        """Run to the next wait (False) or to the end (True). Raises: what the awaitable raises."""
+        try:
+            waits_for = self._generator.send(None)
+        except StopIteration as stop:
+            self.value = stop.value
+            return True
+        self.hold(waits_for)
+        return False
+
+    def hold(self, waits_for: Future | None) -> None:
+        """Take over what the awaitable yielded, as a Task does. Raises: RuntimeError if it is not asyncio's."""
+        if waits_for is not None:
+            if not getattr(waits_for, "_asyncio_future_blocking", False):
+                raise RuntimeError(f"a stream must wait for asyncio's futures, not for {waits_for!r}: use asyncio")
+            waits_for._asyncio_future_blocking = False
+        self.waits_for = waits_for
+
+    def cancel(self) -> bool:
+        """Cancel the innermost wait; as ``advance``, of which it is one when the awaitable can be told at once."""
+        if self.waits_for is not None and self.waits_for.cancel():
+            return self.waits_for.done() and self.advance()
+        try:
+            waits_for = self._generator.throw(asyncio.CancelledError())
+        except StopIteration as stop:
+            self.value = stop.value
+            return True
+        self.hold(waits_for)
+        return False
+
+
+async def _await(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+class Waiter:
+    """A future that is done whenever one of those that it watches is; to be awaited again and again by one task.
+
+    ``woken``: something was done since it was last awaited. ``cancelled``: whoever awaits this was cancelled; the holder
+    clears it.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callbacks", "_context", "_loop", "cancelled", "woken")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop or asyncio.get_running_loop()
+        self._asyncio_future_blocking = False
+        self._callbacks: list[tuple[Callable[[Any], object], Context | None]] = []
+        self._context: Context | None = None
+        self.woken = False
+        self.cancelled = False
+
+    def watch(self, future: Future) -> None:
+        """Be done when *future* is; to be called once for each future."""
+        if self._context is None:  # not awaited yet, so not known
+            future.add_done_callback(self.wake)
+        else:
+            future.add_done_callback(self._fire, context=self._context)
+
+    def wake(self, _: object = None) -> None:
+        """Be done now; may be called from anywhere in the loop's thread."""
+        self._loop.call_soon(self._fire, context=self._context)
+
+    def _fire(self, _: object = None) -> None:
+        self.woken = True
+        callbacks, self._callbacks = self._callbacks, []
+        for callback, _context in callbacks:
+            callback(self)
+
+    def __await__(self) -> Generator["Waiter", None, None]:
+        if not self.woken and not self.cancelled:
+            self._asyncio_future_blocking = True
+            try:
+                yield self
+            except asyncio.CancelledError:
+                self.cancelled = True
+        self.woken = False
+
+    # What a Task, or an outer Waiter, asks of a future
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(self, callback: Callable[[Any], object], *, context: Context | None = None) -> None:
+        self._callbacks.append((callback, context))
+        if self._context is None:
+            self._context = context
+
+    def cancel(self, msg: object = None) -> bool:
+        self.cancelled = True
+        self.wake()
+        return True
+
+    def done(self) -> bool:
+        return self.woken
+
+    def result(self) -> None:
+        return None
