@@ -23,7 +23,7 @@ class Versions(TypedDict):
 
 
 class HTTPScope(TypedDict):
-    """"HTTP Connection Scope"."""
+    """ "HTTP Connection Scope"."""
 
     type: Literal["http"]
     asgi: Versions
@@ -43,7 +43,7 @@ class HTTPScope(TypedDict):
 
 
 class WebSocketScope(TypedDict):
-    """"WebSocket Connection Scope"."""
+    """ "WebSocket Connection Scope"."""
 
     type: Literal["websocket"]
     asgi: Versions
@@ -63,7 +63,7 @@ class WebSocketScope(TypedDict):
 
 
 class LifespanScope(TypedDict):
-    """"Scope" of the lifespan protocol."""
+    """ "Scope" of the lifespan protocol."""
 
     type: Literal["lifespan"]
     asgi: Versions
@@ -74,7 +74,7 @@ class LifespanScope(TypedDict):
 
 
 class HTTPRequest(TypedDict):
-    """"Request - receive event"."""
+    """ "Request - receive event"."""
 
     type: Literal["http.request"]
     body: NotRequired[bytes]  # b""
@@ -82,7 +82,7 @@ class HTTPRequest(TypedDict):
 
 
 class HTTPDisconnect(TypedDict):
-    """"Disconnect - receive event"."""
+    """ "Disconnect - receive event"."""
 
     type: Literal["http.disconnect"]
 
@@ -91,7 +91,7 @@ class HTTPDisconnect(TypedDict):
 
 
 class HTTPResponseStart(TypedDict):
-    """"Response Start - send event"."""
+    """ "Response Start - send event"."""
 
     type: Literal["http.response.start"]
     status: int
@@ -100,7 +100,7 @@ class HTTPResponseStart(TypedDict):
 
 
 class HTTPResponseBody(TypedDict):
-    """"Response Body - send event"."""
+    """ "Response Body - send event"."""
 
     type: Literal["http.response.body"]
     body: NotRequired[bytes]  # b""
@@ -158,13 +158,13 @@ class HTTPResponseDebug(TypedDict):
 
 
 class WebSocketConnect(TypedDict):
-    """"Connect - receive event"."""
+    """ "Connect - receive event"."""
 
     type: Literal["websocket.connect"]
 
 
 class WebSocketReceive(TypedDict):
-    """"Receive - receive event": exactly one of bytes and text is not None."""
+    """ "Receive - receive event": exactly one of bytes and text is not None."""
 
     type: Literal["websocket.receive"]
     bytes: NotRequired[bytes | None]  # None
@@ -172,7 +172,7 @@ class WebSocketReceive(TypedDict):
 
 
 class WebSocketDisconnect(TypedDict):
-    """"Disconnect - receive event"."""
+    """ "Disconnect - receive event"."""
 
     type: Literal["websocket.disconnect"]
     code: NotRequired[int]  # 1005
@@ -183,7 +183,7 @@ class WebSocketDisconnect(TypedDict):
 
 
 class WebSocketAccept(TypedDict):
-    """"Accept - send event"."""
+    """ "Accept - send event"."""
 
     type: Literal["websocket.accept"]
     subprotocol: NotRequired[str | None]  # None
@@ -191,7 +191,7 @@ class WebSocketAccept(TypedDict):
 
 
 class WebSocketSend(TypedDict):
-    """"Send - send event": exactly one of bytes and text is not None."""
+    """ "Send - send event": exactly one of bytes and text is not None."""
 
     type: Literal["websocket.send"]
     bytes: NotRequired[bytes | None]  # None
@@ -199,7 +199,7 @@ class WebSocketSend(TypedDict):
 
 
 class WebSocketClose(TypedDict):
-    """"Close - send event"."""
+    """ "Close - send event"."""
 
     type: Literal["websocket.close"]
     code: NotRequired[int]  # 1000
@@ -226,38 +226,38 @@ class WebSocketResponseBody(TypedDict):
 
 
 class LifespanStartup(TypedDict):
-    """"Startup - receive event"."""
+    """ "Startup - receive event"."""
 
     type: Literal["lifespan.startup"]
 
 
 class LifespanShutdown(TypedDict):
-    """"Shutdown - receive event"."""
+    """ "Shutdown - receive event"."""
 
     type: Literal["lifespan.shutdown"]
 
 
 class LifespanStartupComplete(TypedDict):
-    """"Startup Complete - send event"."""
+    """ "Startup Complete - send event"."""
 
     type: Literal["lifespan.startup.complete"]
 
 
 class LifespanStartupFailed(TypedDict):
-    """"Startup Failed - send event"."""
+    """ "Startup Failed - send event"."""
 
     type: Literal["lifespan.startup.failed"]
     message: NotRequired[str]  # ""
 
 
 class LifespanShutdownComplete(TypedDict):
-    """"Shutdown Complete - send event"."""
+    """ "Shutdown Complete - send event"."""
 
     type: Literal["lifespan.shutdown.complete"]
 
 
 class LifespanShutdownFailed(TypedDict):
-    """"Shutdown Failed - send event"."""
+    """ "Shutdown Failed - send event"."""
 
     type: Literal["lifespan.shutdown.failed"]
     message: NotRequired[str]  # ""

@@ -3,16 +3,17 @@
 Theory of operation
 ===================
 
-No server tells a streaming app that its client left, except through ``receive()``: ``send()`` goes on returning None. And
-``receive()`` tells it only after every message of the request body was read. So somebody must always be reading, and it
-can be only one: of two readers, hypercorn and daphne wake one, and after the disconnect they wake nobody any more.
+No server tells a streaming app that its client left, except through ``receive()``: ``send()`` goes on returning None.
+And ``receive()`` tells it only after every message of the request body was read. So somebody must always be reading,
+and it can be only one: of two readers, hypercorn and daphne wake one, and after the disconnect they wake nobody any
+more.
 
 The inbox is that reader. It holds one ``receive()`` as a ``Step`` (streams/stepping.py), so that no task is needed: a
 request that wants its body waits for that step, and the sending loop waits for it together with its source. Whoever is
 woken first takes the message; the other finds it here.
 
-A client that pipelines one more request makes the servers stop reading, and then they do not see it leave. uvicorn reads
-on whenever ``receive()`` is called: ``refresh`` gives the held call up and makes a new one.
+A client that pipelines one more request makes the servers stop reading, and then they do not see it leave. uvicorn
+reads on whenever ``receive()`` is called: ``refresh`` gives the held call up and makes a new one.
 """
 
 import asyncio
@@ -29,7 +30,8 @@ _AHEAD_BYTES = 256 * 1024
 class Inbox:
     """Reads a request's messages; itself a ``receive`` for an app that is called with it.
 
-    ``disconnected``: the client left. ``complete``: the whole body has come.
+    ``disconnected``: the client left. ``complete``: the whole body has come. ``answered``: the response has begun, so
+    an error can no longer become an answer of its own.
     """
 
     __slots__ = (
@@ -42,6 +44,7 @@ class Inbox:
         "_receive",
         "_size",
         "_step",
+        "answered",
         "complete",
         "disconnected",
     )
@@ -56,6 +59,7 @@ class Inbox:
         self._begun = False  # somebody has asked for the body, and may ask for more
         self._dropped = False
         self._end_given = False
+        self.answered = False
         self.complete = False
         self.disconnected = False
 

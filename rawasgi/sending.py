@@ -4,30 +4,34 @@ Theory of operation
 ===================
 
 **Flush when the source is about to wait.** One message an item is slow when items are ready (each costs a framing, a
-system call, a wake-up of the client), and joining items by size or time is late when they are not. But the source itself
-tells which it is: ``__anext__()`` is advanced by hand (streams/stepping.py). If it finishes, the item was ready: keep it.
-If it suspends, the source is about to wait, so what was kept goes out now, in one message, and only then do we wait. Paced
-items (tokens, events) so leave at once, one a message; a burst (rows, lines) is joined up to 64 KiB. A source that computes
-without awaiting tells nothing: there the clock decides. An item that took more than 1 ms to come is not kept.
+system call, a wake-up of the client), and joining items by size or time is late when they are not. But the source
+itself tells which it is: ``__anext__()`` is advanced by hand (streams/stepping.py). If it finishes, the item was
+ready: keep it. If it suspends, the source is about to wait, so what was kept goes out now, in one message, and only
+then do we wait. Paced items (tokens, events) so leave at once, one a message; a burst (rows, lines) is joined up to
+64 KiB. A source that computes without awaiting tells nothing: there the clock decides. An item that took more than 1
+ms to come is not kept.
 
-**One task.** While the source waits we wait for three things: what the source waits for, the next message of ``receive()``
-(inbox.py), and, when the client is slow, what ``send()`` waits for. All three are steps, and one ``Waiter`` is woken by
-whichever is first. So an idle stream costs one task, and the source lives in the task and context of its response.
+**One task.** While the source waits we wait for three things: what the source waits for, the next message of
+``receive()`` (inbox.py), and, when the client is slow, what ``send()`` waits for. All three are steps, and one
+``Waiter`` is woken by whichever is first. So an idle stream costs one task, and the source lives in the task and
+context of its response.
 
-**Who is cancelled?** A cancellation of the task goes to the source if the source is waiting, because it may be the source's
-own (``asyncio.timeout``, TaskGroup): then the source goes on, and ``send()``, which knew nothing of it, has lost no message.
-If the source ends by it, so do we. When the client leaves, the source alone is cancelled, in the same way.
+**Who is cancelled?** A cancellation of the task goes to the source if the source is waiting, because it may be the
+source's own (``asyncio.timeout``, TaskGroup): then the source goes on, and ``send()``, which knew nothing of it, has
+lost no message. If the source ends by it, so do we. When the client leaves, the source alone is cancelled, in the
+same way.
 
-**Be fair.** ``await send()`` does not give way on uvicorn and hypercorn as long as the client reads, nor ever after it left.
-So we give way ourselves when 5 ms have passed without, and look into the inbox then.
+**Be fair.** ``await send()`` does not give way on uvicorn and hypercorn as long as the client reads, nor ever after
+it left. So we give way ourselves when 5 ms have passed without, and look into the inbox then.
 
-**Close, always.** Whatever ended the stream, its source is closed here, in this task, before we return: first the step
-under way is brought to its end, then ``aclose()``. A cancellation that comes meanwhile is kept for afterwards, which is what
-a shield does. This takes no more than ``cleanup`` seconds; what takes longer is cancelled, and if it resists, reported.
+**Close, always.** Whatever ended the stream, its source is closed here, in this task, before we return: first the
+step under way is brought to its end, then ``aclose()``. A cancellation that comes meanwhile is kept for afterwards,
+which is what a shield does. This takes no more than ``cleanup`` seconds; what takes longer is cancelled, and if it
+resists, reported.
 
-**Fail visibly.** ``http.response.start`` goes out with the first item or before the first wait, so an error before that is
-still an answer of its own. A later error is raised: the server cuts the connection, and the client sees that the body is not
-whole. A client that left is no error: nothing is raised and nothing logged.
+**Fail visibly.** ``http.response.start`` goes out with the first item or before the first wait, so an error before
+that is still an answer of its own. A later error is raised: the server cuts the connection, and the client sees that
+the body is not whole. A client that left is no error: nothing is raised and nothing logged.
 """
 
 import asyncio
@@ -60,9 +64,9 @@ _NOT, _WAITED, _PACED = 0, 1, 2
 class Streaming:
     """A body that is sent as its source gives it.
 
-    *source*: an async iterable of bytes, bytearray, memoryview or str (sent as UTF-8); whoever sends the body closes it.
-    *join*: items that are ready together leave in one message; False sends each item in its own.
-    *send*: seconds that one ``send()`` may take before the client counts as gone. *cleanup*: seconds for closing the source.
+    *source*: an async iterable of bytes, bytearray, memoryview or str (sent as UTF-8); whoever sends the body closes
+    it. *join*: items that are ready together leave in one message; False sends each item in its own. *send*: seconds
+    that one ``send()`` may take before the client counts as gone. *cleanup*: seconds for closing the source.
     """
 
     source: AsyncIterable[Chunk]
@@ -106,6 +110,7 @@ class _Sender:
         "_deadline",
         "_error",
         "_free",
+        "_gone",
         "_inbox",
         "_kept",
         "_left",
@@ -119,7 +124,6 @@ class _Sender:
         "_told",
         "_waited",
         "_waiter",
-        "_gone",
     )
 
     def __init__(self, body: Streaming, start: HTTPResponseStart | None, inbox: Inbox, send: Send) -> None:
@@ -208,6 +212,7 @@ class _Sender:
         try:
             if self._start is not None:
                 start, self._start = self._start, None
+                self._inbox.answered = True
                 await self._send(start)
             await self._send({"type": "http.response.body", "body": chunk, "more_body": more_body})
         except OSError as error:  # "Disconnected Client - send exception", since 2.4

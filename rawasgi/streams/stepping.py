@@ -8,24 +8,24 @@ what it waits for. Both show when a coroutine is advanced by hand: ``coroutine.s
 (it finished without waiting) or returns what it yielded to the event loop. In asyncio that is
 
 - ``None``: a bare ``yield``, as in ``asyncio.sleep(0)``: go on in the next turn of the loop, or
-- a future with ``_asyncio_future_blocking`` set: go on when it is done. This is asyncio's own protocol between a Task and
-  what it runs ("isfuture" in asyncio/base_futures.py); a Task takes any object that keeps to it.
+- a future with ``_asyncio_future_blocking`` set: go on when it is done. This is asyncio's own protocol between a Task
+  and what it runs ("isfuture" in asyncio/base_futures.py); a Task takes any object that keeps to it.
 
-A ``Step`` is an awaitable held so. Who holds a step must see to three things, and ``Step`` and ``Waiter`` are there to make
-them hard to forget:
+A ``Step`` is an awaitable held so. Who holds a step must see to three things, and ``Step`` and ``Waiter`` are there
+to make them hard to forget:
 
-1. What was yielded is taken over as a Task would: ``Step`` clears the mark, a ``Waiter`` adds a callback. The step goes on
-   when the future is done, and not before.
+1. What was yielded is taken over as a Task would: ``Step`` clears the mark, a ``Waiter`` adds a callback. The step
+   goes on when the future is done, and not before.
 2. A cancellation reaches the innermost wait, as ``Task.cancel`` does it: cancel the future; only if that refuses, throw
    CancelledError into the step. So a source's own ``asyncio.timeout`` and TaskGroup work unchanged: they cancel the task,
    the task cancels the waiter, and who holds the step passes it on with ``Step.cancel``.
 3. A step that has begun is brought to its end, or its coroutine can never be closed ("already running").
 
 A ``Waiter`` is what the one task waits on in the meantime. It is a future of the same protocol, so the Task registers
-its wake-up with it, and the first of all watched futures to be done calls that wake-up directly: no task of its own, no
-second turn of the loop. Cancelling it is not an exception but the value ``cancelled``: the holder decides to whom it
-belongs, or keeps it for later, which is a shield that needs no second task either. (A Task that is cancelled when it was
-just about to run throws all the same; ``Waiter`` turns that into the value, too.)
+its wake-up with it, and the first of all watched futures to be done calls that wake-up directly: no task of its own,
+no second turn of the loop. Cancelling it is not an exception but the value ``cancelled``: the holder decides to whom
+it belongs, or keeps it for later, which is a shield that needs no second task either. (A Task that is cancelled when
+it was just about to run throws all the same; ``Waiter`` turns that into the value, too.)
 
 A callback that is to run the task must run in the task's own context (contextvars), and outside of any task. A future's
 done callback does, when it was added with that context, which the Task tells when it registers. Everything else (timers,
@@ -121,8 +121,8 @@ async def _await(awaitable: Awaitable[T]) -> T:
 class Waiter:
     """A future that is done whenever one of those that it watches is; to be awaited again and again by one task.
 
-    ``woken``: something was done since it was last awaited. ``cancelled``: whoever awaits this was cancelled; the holder
-    clears it.
+    ``woken``: something was done since it was last awaited. ``cancelled``: whoever awaits this was cancelled; the
+    holder clears it.
     """
 
     __slots__ = ("_asyncio_future_blocking", "_callbacks", "_context", "_loop", "cancelled", "woken")

@@ -1,0 +1,91 @@
+"""A function of a request becomes an app."""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
+
+from rawasgi import respond
+from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.errors import AppError, Disconnected, HTTPError
+from rawasgi.inbox import Inbox
+from rawasgi.request import Request
+from rawasgi.response import Response
+
+Function: TypeAlias = Callable[[Request], Awaitable[object]] | Callable[[Request], AsyncIterator[object]]
+Kind: TypeAlias = Callable[..., Response]
+
+
+def handler(function: Function, kind: Kind = respond.stream) -> App:
+    """Return the app that answers each request with what *function* makes of it.
+
+    *function* is an async function that returns a Response, any app, or str (text), bytes, dict or list (JSON) or None
+    (204); or an async generator function, whose items become a stream of *kind* (``respond.stream``, ``.sse``,
+    ``.ndjson``, or any function from a stream to a Response).
+
+    An HTTPError raised before the response began is the answer. Any other error then is a 500 that says nothing more,
+    and is raised on, for the server to log; once the response began, only that. A client that left is no error.
+    """
+    if inspect.isasyncgenfunction(function):
+
+        async def answer(request: Request) -> App:
+            return kind(function(request))
+
+    elif inspect.iscoroutinefunction(function):
+
+        async def answer(request: Request) -> App:
+            return _response(await function(request))
+
+    else:
+        raise TypeError(
+            f"a handler must be an async function or an async generator function, not {function!r}:"
+            " write async def, and call what blocks with asyncio.to_thread() or streams.from_thread()"
+        )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise AppError(f"a handler answers http, not {scope['type']}: use Router.websocket() or lifespan()")
+        inbox = Inbox.of(receive)
+        try:
+            response = await answer(Request(scope, inbox))
+            if isinstance(response, Response):
+                await response(scope, inbox, send)
+            else:
+                inbox.answered = True  # what is not ours answers for itself
+                await response(scope, inbox, send)
+        except HTTPError as error:
+            if inbox.answered:
+                raise
+            await failure(error)(scope, inbox, send)
+        except Disconnected:
+            if not inbox.disconnected:
+                raise
+        except Exception:
+            if not inbox.answered:
+                await failure(HTTPError(500, "Internal Server Error"))(scope, inbox, send)
+            raise
+
+    return app
+
+
+def failure(error: HTTPError) -> Response:
+    """Return the response that *error* stands for: its detail as JSON, or its text."""
+    if error.detail is not None:
+        return respond.json({"detail": error.detail}, error.status, error.headers)
+    return respond.text(error.text, error.status, error.headers)
+
+
+def _response(result: object) -> App:
+    if isinstance(result, Response):
+        return result
+    if isinstance(result, str):
+        return respond.text(result)
+    if isinstance(result, dict | list):
+        return respond.json(result)
+    if isinstance(result, bytes):
+        return respond.whole(result, "application/octet-stream")
+    if result is None:
+        return respond.empty()
+    if callable(result):
+        app: App = result
+        return app
+    raise TypeError(f"a handler must return a Response, str, bytes, dict, list or None, not {result!r}")

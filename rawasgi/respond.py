@@ -1,0 +1,147 @@
+"""Make responses: one function a kind of body."""
+
+import json as _json
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import TypeAlias
+
+from rawasgi import headers as fields
+from rawasgi import streams
+from rawasgi.formats import ndjson as _ndjson
+from rawasgi.formats import sse as _sse
+from rawasgi.response import Response
+from rawasgi.sending import Chunk, Streaming
+
+Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] | None
+
+_BEAT = _sse.comment()
+
+
+def whole(body: bytes, media_type: str | None, status: int = 200, headers: Fields = None) -> Response:
+    """Answer with *body*, its type and its length; a header of the same name in *headers* comes first."""
+    return Response(body, status, _with(headers, media_type, len(body)))
+
+
+def text(text: str, status: int = 200, headers: Fields = None) -> Response:
+    """Answer with *text* as UTF-8."""
+    return whole(text.encode(), "text/plain; charset=utf-8", status, headers)
+
+
+def html(text: str, status: int = 200, headers: Fields = None) -> Response:
+    """Answer with *text* as an HTML page in UTF-8."""
+    return whole(text.encode(), "text/html; charset=utf-8", status, headers)
+
+
+def json(
+    value: object, status: int = 200, headers: Fields = None, dumps: Callable[[object], str | bytes] | None = None
+) -> Response:
+    """Answer with *value* as JSON, as small as it goes.
+
+    *dumps*: another encoder. Raises: ValueError for NaN and Infinity, which JSON (RFC 8259, 6) does not have; TypeError
+    for what JSON cannot say.
+    """
+    encoded = (dumps or _dumps)(value)
+    return whole(encoded.encode() if isinstance(encoded, str) else encoded, "application/json", status, headers)
+
+
+def _dumps(value: object) -> str:
+    return _json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def redirect(url: str, status: int = 307, headers: Fields = None) -> Response:
+    """Send the client to *url*: same method with 307 and 308, GET with 303. Spec: RFC 9110, 15.4."""
+    if not 300 <= status <= 399:
+        raise ValueError(f"the status of a redirect must be 300 to 399, not {status!r}")
+    return Response(b"", status, (*fields.encode([("location", url)]), *_with(headers, None, 0)))
+
+
+def empty(status: int = 204, headers: Fields = None) -> Response:
+    """Answer without a body. Spec: RFC 9110, 8.6 (a 204 has no Content-Length)."""
+    return Response(b"", status, _with(headers, None, None if status in (204, 304) else 0))
+
+
+def stream(
+    source: AsyncIterable[Chunk],
+    media_type: str = "text/plain; charset=utf-8",
+    status: int = 200,
+    headers: Fields = None,
+    *,
+    join: bool = True,
+    send: float = 30.0,
+    cleanup: float = 5.0,
+) -> Response:
+    """Answer with the items of *source* as they come: text as UTF-8, or bytes.
+
+    *join*, *send*, *cleanup*: as ``Streaming`` says. With ``x-accel-buffering: no``, or nginx reads on for a client that
+    has stopped, and the app does not learn that it left.
+    """
+    if not isinstance(source, AsyncIterable):
+        raise TypeError(
+            f"a stream's source must be an async iterable, not {source!r}: wrap a blocking one in streams.from_thread()"
+        )
+    return Response(Streaming(source, join, send, cleanup), status, _streamed(headers, media_type))
+
+
+def sse(
+    source: AsyncIterable[object],
+    status: int = 200,
+    headers: Fields = None,
+    *,
+    heartbeat: float | None = 15.0,
+    join: bool = True,
+    send: float = 30.0,
+    cleanup: float = 5.0,
+) -> Response:
+    """Answer with the items of *source* as Server-Sent Events.
+
+    An item is an ``Event``, a str (its data), or anything JSON can say (its data as JSON). *heartbeat*: seconds of
+    silence after which a comment is sent, so that proxies keep the connection and a client that vanished is found; None
+    for never. Spec: HTML, 9.2 "Server-sent events".
+    """
+    events = streams.map(source, event)
+    beating = events if heartbeat is None else streams.heartbeat(events, heartbeat, _beat)
+    pairs = _streamed(headers, "text/event-stream")
+    if fields.get(pairs, b"cache-control") is None:
+        pairs = (*pairs, (b"cache-control", b"no-cache"))
+    return Response(Streaming(beating, join, send, cleanup), status, pairs)
+
+
+def event(item: object) -> bytes:
+    """Return the bytes of one event: of an Event, of a str as data, of anything else as JSON data."""
+    if isinstance(item, _sse.Event):
+        return _sse.encode(item)
+    return _sse.encode(_sse.Event(item if isinstance(item, str) else _json.dumps(item, allow_nan=False)))
+
+
+def _beat() -> bytes:
+    return _BEAT
+
+
+def ndjson(
+    source: AsyncIterable[object],
+    status: int = 200,
+    headers: Fields = None,
+    *,
+    join: bool = True,
+    send: float = 30.0,
+    cleanup: float = 5.0,
+) -> Response:
+    """Answer with the items of *source* as JSON, one a line."""
+    rows = streams.map(source, _ndjson.encode)
+    return Response(Streaming(rows, join, send, cleanup), status, _streamed(headers, "application/x-ndjson"))
+
+
+def _with(headers: Fields, media_type: str | None, length: int | None) -> tuple[tuple[bytes, bytes], ...]:
+    """Return *headers*, and after them the type and the length, where *headers* do not say them."""
+    pairs = fields.encode(headers)
+    if media_type is not None and fields.get(pairs, b"content-type") is None:
+        pairs += fields.encode([("content-type", media_type)])
+    if length is not None and fields.get(pairs, b"content-length") is None:
+        pairs.append((b"content-length", b"%d" % length))
+    return tuple(pairs)
+
+
+def _streamed(headers: Fields, media_type: str) -> tuple[tuple[bytes, bytes], ...]:
+    pairs = _with(headers, media_type, None)
+    if fields.get(pairs, b"x-accel-buffering") is None:
+        pairs = (*pairs, (b"x-accel-buffering", b"no"))
+    return pairs

@@ -1,0 +1,66 @@
+"""A response: a value that is also an app. The only home of ``http.response.start``."""
+
+from dataclasses import dataclass
+
+from rawasgi.asgi import HTTPResponseStart, HTTPScope, Receive, Scope, Send
+from rawasgi.errors import AppError
+from rawasgi.inbox import Inbox
+from rawasgi.sending import Streaming, close_unsent, send_stream
+
+# They speak of one connection, and make an HTTP/2 or HTTP/3 message malformed (RFC 9113, 8.2.2; RFC 9114, 4.2).
+_CONNECTION_FIELDS = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is answered: *body* with *status* and *headers*.
+
+    *body*: bytes, sent whole, or Streaming, sent as it comes; how it is sent follows from nothing else. *headers*:
+    pairs of bytes, names in lowercase (``respond`` makes them). Being sent, a response closes its source in any case.
+    """
+
+    body: bytes | Streaming = b""
+    status: int = 200
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 200 <= self.status <= 599:
+            raise ValueError(f"Response.status must be 200 to 599, not {self.status!r}: 1xx is not an answer")
+        if self.body and self.status in (204, 304) and isinstance(self.body, bytes):
+            raise ValueError(
+                f"Response.body must be empty with status {self.status} (RFC 9110, 15): use another status"
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response.
+
+        Sends: http.response.start, http.response.body+. HEAD, 204 and 304 have no body: their source is closed and
+        never started. Returns also when the client left. Raises: what the source raises; AppError for a scope that is
+        not http. Spec: "Response Start", "Response Body".
+        """
+        if scope["type"] != "http":
+            raise AppError(f"a Response answers http, not {scope['type']}: route it by its kind of scope")
+        inbox = Inbox.of(receive)
+        start: HTTPResponseStart = {
+            "type": "http.response.start",
+            "status": self.status,
+            "headers": self._fields(scope),
+        }
+        body = self.body
+        if isinstance(body, Streaming):
+            if scope["method"] != "HEAD" and self.status not in (204, 304):
+                await send_stream(body, start, inbox, send)
+                return
+            await close_unsent(body, inbox, send)
+            body = b""
+        inbox.answered = True
+        try:
+            await send(start)
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        except OSError:  # the client left ("Disconnected Client - send exception", since 2.4)
+            pass
+
+    def _fields(self, scope: HTTPScope) -> tuple[tuple[bytes, bytes], ...]:
+        if scope["http_version"] < "2":
+            return self.headers
+        return tuple(field for field in self.headers if field[0] not in _CONNECTION_FIELDS)

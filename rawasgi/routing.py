@@ -1,0 +1,180 @@
+"""Which app answers which path."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from rawasgi import paths, respond
+from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send, WebSocketScope
+from rawasgi.errors import AppError, HTTPError
+from rawasgi.handling import Function, Kind, failure, handler
+from rawasgi.websocket import Talk, WebSocket, websocket_app
+
+F = TypeVar("F", bound=Function)
+W = TypeVar("W", bound=Talk)
+
+
+class _Route:
+    """What is at one pattern: an app for each method, and one for a websocket."""
+
+    def __init__(self) -> None:
+        self.methods: dict[str, App] = {}
+        self.websocket: App | None = None
+
+
+class Router:
+    """An app of many apps: ``get``, ``post``, ``put``, ``patch``, ``delete`` and ``websocket`` take functions,
+    ``mount`` apps.
+
+    HEAD follows GET; OPTIONS is answered with Allow. No route is 404, no such method 405 with Allow. A static path
+    goes before a pattern, a route before a mount, the longest mount first. Raises: AppError for a lifespan: see
+    ``lifespan``.
+    """
+
+    def __init__(self) -> None:
+        self._table: paths.Table[_Route] = paths.Table()
+        self._routes: dict[str, _Route] = {}
+        self._names: dict[str, paths.Pattern] = {}
+        self._mounts: list[tuple[str, App]] = []
+
+    # Registering
+
+    def get(self, path: str, kind: Kind = respond.stream, name: str | None = None) -> Callable[[F], F]:
+        """Answer GET and HEAD of *path*; a generator's items become a stream of *kind*. *name* is for ``url_for``."""
+        return self._method("GET", path, kind, name)
+
+    def post(self, path: str, kind: Kind = respond.stream, name: str | None = None) -> Callable[[F], F]:
+        """Answer POST of *path*; as ``get``."""
+        return self._method("POST", path, kind, name)
+
+    def put(self, path: str, kind: Kind = respond.stream, name: str | None = None) -> Callable[[F], F]:
+        """Answer PUT of *path*; as ``get``."""
+        return self._method("PUT", path, kind, name)
+
+    def patch(self, path: str, kind: Kind = respond.stream, name: str | None = None) -> Callable[[F], F]:
+        """Answer PATCH of *path*; as ``get``."""
+        return self._method("PATCH", path, kind, name)
+
+    def delete(self, path: str, kind: Kind = respond.stream, name: str | None = None) -> Callable[[F], F]:
+        """Answer DELETE of *path*; as ``get``."""
+        return self._method("DELETE", path, kind, name)
+
+    def _method(self, method: str, path: str, kind: Kind, name: str | None) -> Callable[[F], F]:
+        def register(function: F) -> F:
+            self.route(method, path, handler(function, kind), name or function.__name__)
+            return function
+
+        return register
+
+    def route(self, method: str, path: str, app: App, name: str | None = None) -> None:
+        """Let *app* answer *method* of *path*. Raises: ValueError if something does already, or for a bad pattern."""
+        route = self._at(path, name)
+        if method in route.methods:
+            raise ValueError(f"{method} {path} must have one handler, and has one already")
+        route.methods[method] = app
+
+    def websocket(self, path: str, name: str | None = None) -> Callable[[W], W]:
+        """Let an async function of a WebSocket answer the websockets of *path*."""
+
+        def register(function: W) -> W:
+            route = self._at(path, name or function.__name__)
+            if route.websocket is not None:
+                raise ValueError(f"websocket {path} must have one handler, and has one already")
+            route.websocket = websocket_app(function)
+            return function
+
+        return register
+
+    def _at(self, path: str, name: str | None) -> _Route:
+        route = self._routes.get(path)
+        if route is None:
+            route = self._routes[path] = _Route()
+            pattern = self._table.add(path, route)
+        else:
+            pattern = paths.compile(path)
+        if name is not None:
+            self._names.setdefault(name, pattern)
+        return route
+
+    def mount(self, prefix: str, app: App) -> None:
+        """Let *app* answer all under *prefix*: its root_path grows by it, its path stays, as "Root Path" has it."""
+        if not prefix.startswith("/") or prefix.endswith("/"):
+            raise ValueError(f"the prefix of a mount must begin with / and not end with it, not {prefix!r}")
+        self._mounts.append((prefix, app))
+        self._mounts.sort(key=lambda mount: len(mount[0]), reverse=True)
+
+    def url_for(self, name: str, /, **params: object) -> str:
+        """Return the path of the route *name*. Raises: KeyError for no such route; ValueError as ``Pattern.format``."""
+        return self._names[name].format(**params)
+
+    # Answering
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the exchange to the app of its path."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            raise AppError(f"a Router answers http and websocket, not {scope['type']}: wrap it in lifespan()")
+
+    async def _http(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        path = own_path(scope)
+        method = scope["method"]
+        allowed: set[str] = set()
+        for route, params in self._table.matches(path):
+            methods = route.methods
+            app = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
+            if app is not None:
+                if params:
+                    scope = scope.copy()
+                    scope["path_params"] = params
+                await app(scope, receive, send)
+                return
+            allowed.update(methods)
+        mount = self._mount(path)
+        if mount is not None:
+            prefix, app = mount
+            scope = scope.copy()
+            scope["root_path"] = scope.get("root_path", "") + prefix
+            await app(scope, receive, send)
+        elif not allowed:
+            await failure(HTTPError(404, "Not Found"))(scope, receive, send)
+        else:
+            allow = ", ".join(sorted(allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())))
+            if method == "OPTIONS":
+                await respond.empty(204, {"allow": allow})(scope, receive, send)
+            else:
+                refused = HTTPError(405, "Method Not Allowed", headers=((b"allow", allow.encode()),))
+                await failure(refused)(scope, receive, send)
+
+    async def _websocket(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
+        path = own_path(scope)
+        for route, params in self._table.matches(path):
+            if route.websocket is not None:
+                if params:
+                    scope = scope.copy()
+                    scope["path_params"] = params
+                await route.websocket(scope, receive, send)
+                return
+        mount = self._mount(path)
+        if mount is not None:
+            prefix, app = mount
+            scope = scope.copy()
+            scope["root_path"] = scope.get("root_path", "") + prefix
+            await app(scope, receive, send)
+        else:
+            await WebSocket(scope, receive, send).deny(404, "Not Found")
+
+    def _mount(self, path: str) -> tuple[str, App] | None:
+        for prefix, app in self._mounts:
+            if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+                return prefix, app
+        return None
+
+
+def own_path(scope: HTTPScope | WebSocketScope) -> str:
+    """Return the path below root_path: uvicorn has the one inside the other, hypercorn and granian do not."""
+    path, root = scope["path"], scope.get("root_path", "")
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
+        return path[len(root) :] or "/"
+    return path
