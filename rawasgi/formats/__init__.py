@@ -1,0 +1,1 @@
+"""One format a file: values in, bytes out, and back. Nothing here awaits, and nothing here knows ASGI."""

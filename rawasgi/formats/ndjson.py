@@ -1,0 +1,118 @@
+"""NDJSON (JSON Lines): one JSON value a line, each line ended by LF.
+
+Spec: ndjson.org; RFC 8259. JSON has no raw LF inside a value, so a line is a value whatever it holds.
+"""
+
+import json
+from collections.abc import Callable
+from reprlib import repr as short
+
+# The bytes of json.dumps(value): ASCII, ", " and ": ". One encoder for all, because json.dumps with an option makes a
+# new one each time.
+_dumps = json.JSONEncoder(allow_nan=False).encode
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"JSON has no {name}")
+
+
+_loads = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
+class TooLarge(ValueError):
+    """A line has more than *limit_bytes*; *values* were complete before it, in the same feed."""
+
+    def __init__(self, limit_bytes: int, values: list[object]) -> None:
+        super().__init__(
+            f"a line must fit in {limit_bytes} bytes, this one does not: close the stream, or decode with a larger "
+            "limit_bytes"
+        )
+        self.limit_bytes = limit_bytes
+        self.values = values
+
+
+class NotJSON(ValueError):
+    """A *line* is not JSON in UTF-8; *values* were complete before it, in the same feed."""
+
+    def __init__(self, line: bytes, values: list[object]) -> None:
+        super().__init__(f"a line must be one JSON value in UTF-8, not {short(line)}: the sender has to mend it")
+        self.line = line
+        self.values = values
+
+
+def encode(value: object, dumps: Callable[[object], str | bytes] = _dumps) -> bytes:
+    """Write *value* and LF; by default the very bytes of ``json.dumps(value) + "\\n"``.
+
+    *dumps* takes another encoder, as ``functools.partial(json.dumps, ensure_ascii=False)`` for UTF-8 where the default
+    has ``\\u4f60``; what it says of NaN is its own affair.
+    Raises: ValueError for NaN and Infinity, for a value that holds itself, and for a *dumps* that writes several lines;
+    TypeError for what is no JSON value.
+    """
+    try:
+        line = dumps(value)
+    except ValueError as error:
+        raise ValueError(
+            f"ndjson.encode takes what JSON can say, not {short(value)} ({error}): write None for NaN and Infinity"
+        ) from error
+    text = line.encode() if isinstance(line, str) else line
+    if b"\n" in text:
+        raise ValueError(f"ndjson.encode: dumps must write one line, not {short(text)}: leave out its indent")
+    return text + b"\n"
+
+
+class Decoder:
+    """An incremental parser of NDJSON.
+
+    A line ends at LF; a CR before it, and a line of white space, are ignored. NaN and Infinity are refused.
+    *limit_bytes* bounds one line. What is not JSON ends the decoder: the sender is not to be trusted further.
+    """
+
+    def __init__(self, limit_bytes: int = 1024 * 1024) -> None:
+        self.limit_bytes = limit_bytes
+        self._rest = bytearray()  # a line without its end
+        self._error: TooLarge | NotJSON | None = None
+
+    def feed(self, chunk: bytes) -> list[object]:
+        """Return the values that *chunk* completes.
+
+        Raises: TooLarge and NotJSON, which hold the values that came before, and again at each further call.
+        """
+        if self._error is not None:
+            raise self._error
+        values: list[object] = []
+        *lines, rest = chunk.split(b"\n")
+        if lines and self._rest:
+            lines[0] = bytes(self._rest) + lines[0]
+            self._rest.clear()
+        for line in lines:
+            self._read(line, values)
+        self._rest += rest
+        self._check(len(self._rest), values)
+        return values
+
+    def end(self) -> list[object]:
+        """Return the last value, if the stream ended without LF.
+
+        A number may be cut off there unseen: ``12`` of ``123`` is JSON too. Raises: NotJSON, as feed() does.
+        """
+        if self._error is not None:
+            raise self._error
+        values: list[object] = []
+        self._read(bytes(self._rest), values)
+        self._rest.clear()
+        return values
+
+    def _read(self, line: bytes, values: list[object]) -> None:
+        self._check(len(line), values)
+        if not line.strip(b" \t\r"):
+            return
+        try:
+            values.append(_loads(line.decode()))
+        except (ValueError, RecursionError) as error:  # a million brackets are no stack overflow, but too deep
+            self._error = NotJSON(line, [])
+            raise NotJSON(line, values) from error
+
+    def _check(self, line_bytes: int, values: list[object]) -> None:
+        if line_bytes > self.limit_bytes:
+            self._error = TooLarge(self.limit_bytes, [])
+            raise TooLarge(self.limit_bytes, values)
