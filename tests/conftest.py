@@ -5,7 +5,7 @@ import gc
 import logging
 import sys
 import weakref
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextvars import Context
 from types import AsyncGeneratorType
 from typing import TypeVar
@@ -30,24 +30,28 @@ class Complaints(logging.Handler):
         self.left.append(self.format(record))
 
 
+def is_open(generator: AsyncGenerator[object, None]) -> bool:
+    return isinstance(generator, AsyncGeneratorType) and generator.ag_frame is not None
+
+
 async def watch(main: Coroutine[object, object, T], left: list[str]) -> T:
     """Run *main*; add to *left* every task and every async generator that it did not end itself."""
-    opened: weakref.WeakSet[AsyncGeneratorType[object, None]] = weakref.WeakSet()
+    opened: weakref.WeakSet[AsyncGenerator[object, None]] = weakref.WeakSet()
     first, final = sys.get_asyncgen_hooks()
 
-    def on_first(generator: AsyncGeneratorType[object, None]) -> None:
+    def on_first(generator: AsyncGenerator[object, None]) -> None:
         opened.add(generator)
         if first is not None:
             first(generator)
 
-    def on_final(generator: AsyncGeneratorType[object, None]) -> None:
+    def on_final(generator: AsyncGenerator[object, None]) -> None:
         left.append(f"left to the garbage collector: {generator!r}")
         if final is not None:
             final(generator)
 
     sys.set_asyncgen_hooks(on_first, on_final)  # the loop sets its own back when it stops
     result = await main
-    left.extend(f"still open: {generator!r}" for generator in opened if generator.ag_frame is not None)
+    left.extend(f"still open: {generator!r}" for generator in opened if is_open(generator))
     left.extend(f"still running: {task!r}" for task in asyncio.all_tasks() if task is not asyncio.current_task())
     return result
 
