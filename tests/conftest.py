@@ -1,0 +1,74 @@
+"""Warnings are errors, and a test leaves nothing behind: no task, no open async generator, nothing unraisable."""
+
+import asyncio
+import gc
+import logging
+import sys
+import weakref
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from contextvars import Context
+from types import AsyncGeneratorType
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", "error")
+
+
+class Complaints(logging.Handler):
+    """What asyncio only logs: an exception that nobody fetched, a task that was destroyed."""
+
+    def __init__(self, left: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self.left = left
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.left.append(self.format(record))
+
+
+def is_open(generator: AsyncGenerator[object, None]) -> bool:
+    return isinstance(generator, AsyncGeneratorType) and generator.ag_frame is not None
+
+
+async def watch(main: Coroutine[object, object, T], left: list[str]) -> T:
+    """Run *main*; add to *left* every task and every async generator that it did not end itself."""
+    opened: weakref.WeakSet[AsyncGenerator[object, None]] = weakref.WeakSet()
+    first, final = sys.get_asyncgen_hooks()
+
+    def on_first(generator: AsyncGenerator[object, None]) -> None:
+        opened.add(generator)
+        if first is not None:
+            first(generator)
+
+    def on_final(generator: AsyncGenerator[object, None]) -> None:
+        left.append(f"left to the garbage collector: {generator!r}")
+        if final is not None:
+            final(generator)
+
+    sys.set_asyncgen_hooks(on_first, on_final)  # the loop sets its own back when it stops
+    result = await main
+    left.extend(f"still open: {generator!r}" for generator in opened if is_open(generator))
+    left.extend(f"still running: {task!r}" for task in asyncio.all_tasks() if task is not asyncio.current_task())
+    return result
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every ``clock.run()`` and ``asyncio.run()`` of a test is watched."""
+    left: list[str] = []
+    run = asyncio.Runner.run
+
+    def watched(runner: asyncio.Runner, main: Coroutine[object, object, T], *, context: Context | None = None) -> T:
+        return run(runner, watch(main, left), context=context)
+
+    monkeypatch.setattr(asyncio.Runner, "run", watched)
+    complaints = Complaints(left)
+    logging.getLogger("asyncio").addHandler(complaints)
+    yield
+    gc.collect()
+    logging.getLogger("asyncio").removeHandler(complaints)
+    assert not left
