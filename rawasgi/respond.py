@@ -71,8 +71,8 @@ def stream(
 ) -> Response:
     """Answer with the items of *source* as they come: text as UTF-8, or bytes.
 
-    *join*, *send*, *cleanup*: as ``Streaming`` says. With ``x-accel-buffering: no``, or nginx reads on for a client that
-    has stopped, and the app does not learn that it left.
+    *join*, *send*, *cleanup*: as ``Streaming`` says. With ``x-accel-buffering: no``, or nginx reads on for a client
+    that has stopped, and the app does not learn that it left.
     """
     if not isinstance(source, AsyncIterable):
         raise TypeError(

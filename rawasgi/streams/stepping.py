@@ -17,8 +17,8 @@ to make them hard to forget:
 1. What was yielded is taken over as a Task would: ``Step`` clears the mark, a ``Waiter`` adds a callback. The step
    goes on when the future is done, and not before.
 2. A cancellation reaches the innermost wait, as ``Task.cancel`` does it: cancel the future; only if that refuses, throw
-   CancelledError into the step. So a source's own ``asyncio.timeout`` and TaskGroup work unchanged: they cancel the task,
-   the task cancels the waiter, and who holds the step passes it on with ``Step.cancel``.
+   CancelledError into the step. So a source's own ``asyncio.timeout`` and TaskGroup work unchanged: they cancel the
+   task, the task cancels the waiter, and who holds the step passes it on with ``Step.cancel``.
 3. A step that has begun is brought to its end, or its coroutine can never be closed ("already running").
 
 A ``Waiter`` is what the one task waits on in the meantime. It is a future of the same protocol, so the Task registers
@@ -27,9 +27,9 @@ no second turn of the loop. Cancelling it is not an exception but the value ``ca
 it belongs, or keeps it for later, which is a shield that needs no second task either. (A Task that is cancelled when
 it was just about to run throws all the same; ``Waiter`` turns that into the value, too.)
 
-A callback that is to run the task must run in the task's own context (contextvars), and outside of any task. A future's
-done callback does, when it was added with that context, which the Task tells when it registers. Everything else (timers,
-``cancel`` from another task) goes through ``loop.call_soon``.
+A callback that is to run the task must run in the task's own context (contextvars), and outside of any task. A
+future's done callback does, when it was added with that context, which the Task tells when it registers. Everything
+else (timers, ``cancel`` from another task) goes through ``loop.call_soon``.
 """
 
 import asyncio
