@@ -14,7 +14,8 @@ def lifespan(app: App, open_: Callable[[], Living]) -> App:
     """Return *app*, living inside ``async with open_()``; what that gives is each request's ``state``.
 
     Receives: lifespan.startup, lifespan.shutdown. Sends: lifespan.startup.complete or .failed, then
-    lifespan.shutdown.complete or .failed; a failure says its kind and text, and is raised as well. Spec: Lifespan, "Lifespan State".
+    lifespan.shutdown.complete or .failed; a failure says its kind and text, and is raised as well.
+    Spec: Lifespan, "Lifespan State".
     """
 
     async def live(scope: Scope, receive: Receive, send: Send) -> None:
