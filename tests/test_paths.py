@@ -214,7 +214,8 @@ def test_the_first_that_was_added_goes_before_its_like() -> None:
 
 
 def test_a_dead_end_among_literals_leads_back_to_a_parameter() -> None:
-    table = build("/a/{x}/c", "/{y}/b", "/a/b/{z:int}")
+    table = build("/a/b/c/{long}/d", "/a/{x}/c", "/a/b/{z:int}", "/{y}/b")
+    assert table.match("/a/b/c/5/d") == ("/a/b/c/{long}/d", {"long": "5"})
     assert table.match("/a/b") == ("/{y}/b", {"y": "a"})
     assert table.match("/a/b/c") == ("/a/{x}/c", {"x": "b"})
     assert table.match("/a/b/5") == ("/a/b/{z:int}", {"z": 5})
