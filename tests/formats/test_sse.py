@@ -366,14 +366,15 @@ def test_the_lines_of_one_event_count_together() -> None:
 
 
 def test_what_was_complete_before_the_limit_is_not_lost_and_nothing_comes_after() -> None:
-    decoder = Decoder(16)
-    with pytest.raises(TooLarge) as caught:
-        decoder.feed(b"data: a\n\ndata: " + b"x" * 16)
-    assert caught.value.events == [Event("a")]
-    assert caught.value.limit_bytes == 16
-    with pytest.raises(TooLarge) as caught:
-        decoder.feed(b"\n\ndata: forged\n\n")
-    assert caught.value.events == []
+    for ending in (b"", b"\n", b"\n\n", b"\n\ndata: forged\n\n"):
+        decoder = Decoder(16)
+        with pytest.raises(TooLarge) as caught:
+            decoder.feed(b"data: a\n\ndata: " + b"x" * 16 + ending)
+        assert caught.value.events == [Event("a")]
+        assert caught.value.limit_bytes == 16
+        with pytest.raises(TooLarge) as caught:
+            decoder.feed(b"\n\ndata: forged\n\n")
+        assert caught.value.events == []
 
 
 # Cost
