@@ -265,9 +265,13 @@ class _Sender:
                     break
                 if waits_for is not step.waits_for:
                     step.hold(waits_for)
-                yield from self._pause(step).__await__()
-                finished = self._look(step) or (self._ahead is None and step.ready() and step.advance())
-        except (_Gone, asyncio.CancelledError):
+                finished = self._look(step)
+                if not finished:
+                    yield from self._pause(step).__await__()
+                    finished = self._ahead is None and step.ready() and step.advance()
+        except _Gone:
+            pass
+        except asyncio.CancelledError:
             if not self._gone and not self._overdue:
                 raise
         finally:
@@ -314,9 +318,7 @@ class _Sender:
             self._lost = True
         except Exception as error:
             self._lost, self._error = True, error
-        self._ahead = None
-        if self._free is not None:
-            self._free.set_result(None)
+        self._drop_ahead()
 
     def _expect(self, seconds: float) -> None:
         """Be woken when what is under way has taken *seconds*."""
@@ -348,6 +350,7 @@ class _Sender:
         if self._lost or self._is_late() or self._has_left():
             self._gone, self._deadline = True, None
             self._kept.clear()
+            self._cancel_ahead()
             return not self._told and step.cancel()
         return False
 
@@ -377,10 +380,19 @@ class _Sender:
         for timer in (self._alarm, self._refresh):
             if timer is not None:
                 timer.cancel()
+        self._cancel_ahead()
+        self._inbox.close()
+
+    def _cancel_ahead(self) -> None:
         if self._ahead is not None:
             with suppress(asyncio.CancelledError, _Gone):
                 self._ahead.cancel()
-        self._inbox.close()
+            self._drop_ahead()
+
+    def _drop_ahead(self) -> None:
+        self._ahead = None
+        if self._free is not None and not self._free.done():
+            self._free.set_result(None)
 
 
 def encode(chunk: object) -> bytes:
