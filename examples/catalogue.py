@@ -89,7 +89,7 @@ ROWS: tuple[Row, ...] = (
          example="/tasks/10"),
     _get(38, "004", "/rag", "sse", "retrieval, generation, content, done", example=f"/rag?question={QUESTION}"),
     _get(39, "004", "/stream-text-error", "text", "text, with ERROR at item 3"),
-    _get(40, "004", "/cancel", "text", "numbers, for a client that cancels after five", endless=True),
+    _get(40, "004", "/cancel", "text", "numbers, for a client that cancels after five"),
     Row(41, "004", "WS", "/ws", "/ws", "websocket", "the chat over a WebSocket; naked: an echo", naked=True),
     _get(42, "004", "/monitor", "sse", "metrics of the machine as they change: many watchers, one reader",
          example="/monitor?count=5", endless=True),
