@@ -13,9 +13,12 @@ from examples.sources.knowledge import NOTES
 from examples.sources.pace import pause
 
 Event = dict[str, object]
-_COMMON = frozenset(
-    "a an and are as at be by can do does for from how i if in is it its not of on or that the this to what when who why with".split()
-)
+# fmt: off
+_COMMON = frozenset((
+    "a", "an", "and", "are", "as", "at", "be", "by", "can", "do", "does", "for", "from", "how", "i", "if", "in", "is",
+    "it", "its", "not", "of", "on", "or", "that", "the", "this", "to", "what", "when", "who", "why", "with",
+))
+# fmt: on
 _RUNS = re.compile(r"[a-z0-9_]+|[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _SENTENCE = re.compile(r"(?<=[。！？])|(?<=[.!?])\s+|\n\n+")
 
@@ -93,7 +96,8 @@ async def answer(question: str, index: Index | None = None) -> AsyncGenerator[Ev
     """retrieval (twice), generation, content*, done: the documents' events, each with its type."""
     yield {"type": "retrieval", "message": "正在检索相关文档..."}
     await pause(0.5)
-    index = index or await asyncio.to_thread(project_index)
+    if index is None:
+        index = await asyncio.to_thread(project_index)
     found = index.search(question)
     sources = [{"title": title, "score": round(score, 3)} for title, score in found]
     yield {"type": "retrieval", "message": f"找到 {len(found)} 个相关文档", "documents": sources}
