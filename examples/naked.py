@@ -1,4 +1,4 @@
-"""Nine of the streams in bare ASGI, every message by hand, nothing imported from rawasgi: what a framework does for you.
+"""Nine streams in bare ASGI, every message by hand, nothing imported from rawasgi: what a framework does for you.
 
 ``uvicorn examples.naked:app``. Read app() first, then a row, then stream(), which is where the traps are. What is still
 missing here, and what rawasgi adds: a clean 500 when a source fails before its first item, one message for a burst of
