@@ -128,9 +128,9 @@ async def stream_compressed(request: Request) -> StreamingResponse:
 
 @router.post("/chat-stream")
 async def chat_stream(request: Request, message: Annotated[str, Query(max_length=10_000)]) -> StreamingResponse:
-    host, port = request.scope.get("server") or (None, None)
-    # Of the server's own address, not of the Host header, which is the client's to choose.
-    own_url = f"http://{host}:{port}/v1" if port else None
+    # By the server's own address, not by the Host header, which is the client's to choose.
+    host, port = request.scope.get("server") or ("", None)
+    own_url = f"{request.url.scheme}://{f'[{host}]' if ':' in host else host}:{port}/v1" if port else None
     return respond(told(frames(langchain.chat(message, own_url))))
 
 

@@ -1,7 +1,6 @@
 """What one does to a stream, by hand: a limit, a heartbeat, batches, compression."""
 
 import asyncio
-import time
 import zlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
@@ -78,10 +77,10 @@ async def batched(source: AsyncGenerator[T, None], max_items: int, max_age: floa
     Closes: *source*. Raises: what *source* raises, after the items that came before it.
     """
     batch: list[T] = []
-    born = 0.0
+    clock, born = asyncio.get_running_loop().time, 0.0
     async with _ahead(source) as ahead:
         while True:
-            left = max(0.0, born + max_age - time.monotonic()) if batch else None
+            left = max(0.0, born + max_age - clock()) if batch else None
             if await ahead.ready(left):
                 try:
                     batch.append(ahead.take())
@@ -92,7 +91,7 @@ async def batched(source: AsyncGenerator[T, None], max_items: int, max_age: floa
                         yield batch
                     raise
                 if len(batch) == 1:
-                    born = time.monotonic()
+                    born = clock()
                 if len(batch) < max_items:
                     continue
             yield batch
