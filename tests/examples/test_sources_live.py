@@ -198,8 +198,9 @@ def test_closing_the_tasks_stops_their_work() -> None:
 
     async def main() -> None:
         tasks = Tasks(endless)
-        begun, unbegun = tasks.follow(tasks.start(1)), tasks.follow(tasks.start(1))
+        begun = tasks.follow(tasks.start(1))
         await anext(begun)
+        unbegun = tasks.follow(tasks.start(1))
         await tasks.aclose()
         with pytest.raises(TaskStopped):
             await collect(begun)
