@@ -96,10 +96,10 @@ def test_a_request_is_its_body_and_then_disconnects() -> None:
 
 
 def test_a_websocket_follows_the_grammar() -> None:
-    ended = r"c(a[rm]*k|k|sB*b)[rx]*"
-    left = r"c(a[rm]*|sB*)?x[xamksBb]*"
+    ended = r"(ca[rm]*k|c?k|c?s[Bc]*b)[crx]*"
+    left = r"(c|ca[rm]*|c?s[Bc]*)x[xamksBb]*"
     words = dict(allowed(WEBSOCKET, WEBSOCKET_BOTH, 5))
-    assert words.keys() == matching(rf"(c(a[rm]*|sB*)?)?|{ended}|{left}", WEBSOCKET_BOTH, 5)
+    assert words.keys() == matching(rf"(c|ca[rm]*|c?s[Bc]*)?|{ended}|{left}", WEBSOCKET_BOTH, 5)
     assert {word for word, done in words.items() if done} == matching(rf"{ended}|{left}", WEBSOCKET_BOTH, 5)
 
 
@@ -143,13 +143,20 @@ def test_who_breaks_the_order_is_named_and_told_the_way_out() -> None:
     with pytest.raises(OutOfOrder) as app:
         Order(HTTP).sent({"type": "http.response.trailers"})
     assert isinstance(app.value, AppError)
-    assert str(app.value) == (
-        "http.response.trailers cannot be sent when 'idle': "
-        "send http.response.start or http.response.debug or http.response.early_hint"
-    )
+    assert str(app.value) == "http.response.trailers cannot be sent when 'idle': send http.response.start"
     with pytest.raises(ServerError) as server:
         after(LIFESPAN, ["<lifespan.startup", "<lifespan.startup"])
     assert str(server.value) == "lifespan.startup cannot be received when 'starting': give nothing any more"
+
+
+def test_the_way_out_names_extensions_only_where_there_is_no_other() -> None:
+    assert HTTP.legal("started", ">") == ["http.response.body"]
+    assert HTTP.legal("trailers", ">") == ["http.response.trailers"]
+    assert HTTP.legal("complete", ">") == []
+    assert HTTP.legal("request", "<") == ["http.request", "http.disconnect"]
+    assert WEBSOCKET.legal("handshake", ">") == ["websocket.accept", "websocket.close"]
+    with pytest.raises(ServerError, match=r"give http\.disconnect$"):
+        after(HTTP, ["<http.request", "<http.request"])
 
 
 def test_what_is_refused_moves_nothing() -> None:

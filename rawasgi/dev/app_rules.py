@@ -242,5 +242,5 @@ def returns_when_complete(call: Call, message: Message) -> str | None:
     """An app returns when its answer is complete, or when nobody is there: receive() said so, or a send() failed."""
     if not call.known or call.order.complete or call.order.receiving == "disconnected" or call.lost:
         return None
-    legal = " or ".join(call.order.table.legal(call.order.sending, ">")) or "receive() first"
-    return f"the app must not return when {call.order.sending!r}: send {legal}"
+    legal = " or ".join(call.order.table.legal(call.order.sending, ">"))
+    return f"the app must not return when {call.order.sending!r}: {f'send {legal}' if legal else 'receive() first'}"

@@ -128,9 +128,9 @@ def received_is_bytes_or_text(call: Call, message: Message) -> str | None:
 
 def one_of(message: Message) -> str | None:
     """What is wrong with a websocket's message that has both, or neither."""
-    there = [key for key in ("bytes", "text") if message.get(key) is not None]
+    there = [message.get(key) is not None for key in ("bytes", "text")]
     return (
         None
-        if len(there) == 1
-        else f"{message['type']} must have bytes or text, not {' and '.join(there) or 'neither'}"
+        if there.count(True) == 1
+        else f"{message['type']} must have bytes or text, not {'both' if all(there) else 'neither'}"
     )

@@ -6,7 +6,7 @@ returns; ServerError out of ``receive``, or before the app is called. What the a
 """
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import Awaitable, Collection, Coroutine, Iterator
 from typing import TypeVar, cast
 
 from rawasgi.asgi import App, Receive, Received, Scope, Send, Sent
@@ -23,15 +23,18 @@ def rules() -> tuple[Rule, ...]:
     return tuple(registry.RULES)
 
 
-def validate(app: App) -> App:
-    """Call *app* with a receive and a send that check every message.
+def validate(app: App, *, ignore: Collection[str] = ()) -> App:
+    """Call *app* with a receive and a send that check every message. *ignore* names rules that are not held.
 
     Raises: AppError, OutOfOrder, ServerError, each with the rule's id; what *app* raises, unchanged.
     """
+    unknown = set(ignore) - {rule.id for rule in rules()}
+    if unknown:
+        raise ValueError(f"ignore must name rules, not {sorted(unknown)}: rules() lists them")
 
     async def validated(scope: Scope, receive: Receive, send: Send) -> None:
         scope = settled(scope)
-        call = Call(cast(Message, scope))
+        call = Call(cast(Message, scope), ignore)
         call.check("scope", call.scope)
         try:
             call.result = await cast(Awaitable[object], app(scope, receiving(call, receive), sending(call, send)))

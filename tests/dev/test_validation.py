@@ -11,7 +11,7 @@ from clock import run
 from rawasgi.asgi import Receive, Received, Scope, Send, Sent
 from rawasgi.dev.rules import Rule
 from rawasgi.dev.validation import rules, validate
-from rawasgi.errors import AppError, OutOfOrder, ProtocolError
+from rawasgi.errors import AppError, OutOfOrder, ProtocolError, ServerError
 
 Message = Mapping[str, object]
 ASGI: Message = {"version": "3.0", "spec_version": "2.3"}
@@ -146,6 +146,12 @@ async def awaits(receive: Receive, send: Send) -> None:
 async def forgets_the_first(receive: Receive, send: Send) -> None:
     send(S)
     await send(E)
+    raise Mine  # too late
+
+
+async def websocket_forgets(receive: Receive, send: Send) -> None:
+    await receive()
+    send(cast(Sent, CLOSE))
 
 
 async def forgets_the_last(receive: Receive, send: Send) -> None:
@@ -326,7 +332,10 @@ EXAMPLES: dict[str, tuple[list[Example], list[Example]]] = {  # rule: accepted, 
         [spoken({}), spoken({"text": "a", "bytes": b"a"}), spoken({"text": None})],
     ),
     "nothing-after-return": ([does(awaits_its_task)], [does(leaves_a_task)]),
-    "send-is-awaited": ([does(awaits)], [does(forgets_the_first), does(forgets_the_last)]),
+    "send-is-awaited": (
+        [does(awaits)],
+        [does(forgets_the_first), does(forgets_the_last), does(websocket_forgets, WEBSOCKET, CONNECT)],
+    ),
     "one-send-at-a-time": (
         [does(awaits), does(websocket_sends_twice_at_once, WEBSOCKET, CONNECT)],
         [does(sends_twice_at_once)],
@@ -372,6 +381,8 @@ EXAMPLES: dict[str, tuple[list[Example], list[Example]]] = {  # rule: accepted, 
             ws(DENIAL),
             http(START, {"type": PATH, "path": "/a"}, extensions=None),
             offered(PUSH, {"type": HINT, "links": []}),
+            http({"type": "http.response.debug", "info": {}}),
+            http(START, {"type": COPY, "file": 0}),
         ],
     ),
     "sent-in-order": (
@@ -400,7 +411,10 @@ EXAMPLES: dict[str, tuple[list[Example], list[Example]]] = {  # rule: accepted, 
     ),
     "header-values-are-one-line": (
         [http(headed((b"a", b"\tb \xe9")), END), offered(HINT, {"type": HINT, "links": [b"</a>"]}, START, END)],
-        [http(headed((b"a", value))) for value in (b"b\r\nset-cookie: c", b"b\r", b"\n", b"\0")]
+        [offered(PUSH, START, {"type": PUSH, "path": "/a", "headers": [(b"a", b"\n")]})]
+        + [ws({**ACCEPT, "headers": [(b"a", b"\r")]})]
+        + [ws({**DENIAL, "headers": [(b"a", b"\r")]}, extensions={"websocket.http.response": {}})]
+        + [http(headed((b"a", value))) for value in (b"b\r\nset-cookie: c", b"b\r", b"\n", b"\0")]
         + [offered(HINT, {"type": HINT, "links": iter([b"</a>\n"])})]
         + [offered("http.response.trailers", start(trailers=True), END, {**TRAILERS, "headers": [(b"a", b"\n")]})],
     ),
@@ -519,6 +533,44 @@ def test_says_subject_rule_value_and_way_out() -> None:
     assert str(caught.value) == (
         "http.response.body['body'] must be bytes, not 'text': encode() it (sent-has-its-shape; ASGI, Error Handling)"
     )
+
+
+@pytest.mark.parametrize(
+    ("example", "told"),
+    [
+        (http(START), "the app must not return when 'started': send http.response.body (returns"),
+        (ws(given=()), "the app must not return when 'connecting': send websocket.close (returns"),
+        (Example(LIFESPAN), "the app must not return when 'begin': receive() first (returns"),
+        (ws(ACCEPT, said()), "websocket.send must have bytes or text, not neither (sent-is"),
+        (ws(ACCEPT, said(text="a", bytes=b"a")), "websocket.send must have bytes or text, not both (sent-is"),
+    ],
+)
+def test_says_what_is_missing(example: Example, told: str) -> None:
+    with pytest.raises(AppError) as caught:
+        example.play()
+    assert str(caught.value).startswith(told)
+
+
+def test_a_rule_can_be_left_out_by_name() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await awaits(receive, send)
+
+    async def main(ignore: tuple[str, ...]) -> None:
+        await validate(app, ignore=ignore)(cast(Scope, {**HTTP, "client": ("::1", "80")}), receive, send)
+
+    async def receive() -> Received:
+        raise AssertionError
+
+    async def send(message: Sent) -> None:
+        sent.append(message)
+
+    sent: list[Sent] = []
+    run(main(("addresses-are-host-and-port",)))
+    assert sent == [S, E]
+    with pytest.raises(ServerError):
+        run(main(("no-pseudo-headers",)))
+    with pytest.raises(ValueError, match="no-such-rule"):
+        run(main(("no-such-rule",)))
 
 
 def test_what_the_app_raises_goes_through_unchanged() -> None:
