@@ -76,6 +76,17 @@ def test_time_stands_still_while_a_thread_that_was_told_of_works() -> None:
     run(main())
 
 
+def test_without_timers_threads_need_not_be_told_of() -> None:
+    async def main() -> None:
+        done = asyncio.Event()
+        thread = threading.Thread(target=loop().call_soon_threadsafe, args=(done.set,))
+        thread.start()
+        await done.wait()
+        thread.join()
+
+    run(main())
+
+
 def test_waiting_for_nothing_is_a_deadlock_and_not_a_hang() -> None:
     async def main() -> None:
         await asyncio.sleep(5)

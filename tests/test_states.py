@@ -155,6 +155,8 @@ def test_the_way_out_names_extensions_only_where_there_is_no_other() -> None:
     assert HTTP.legal("complete", ">") == []
     assert HTTP.legal("request", "<") == ["http.request", "http.disconnect"]
     assert WEBSOCKET.legal("handshake", ">") == ["websocket.accept", "websocket.close"]
+    with pytest.raises(OutOfOrder, match=r"when 'complete': send nothing any more$"):
+        after(HTTP, [">http.response.start", ">http.response.body", ">http.response.body"])
     with pytest.raises(ServerError, match=r"give http\.disconnect$"):
         after(HTTP, ["<http.request", "<http.request"])
 
