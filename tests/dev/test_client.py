@@ -433,6 +433,10 @@ def test_the_disconnect_comes_after_the_body(body_first: bool) -> None:
     assert len(seen) == (2 if body_first else 0)
 
 
+def test_the_body_is_read_before_the_client_leaves() -> None:
+    assert run(fetch(echo, "/", method="POST", body=b"a", personality=Personality(body_first=False))).body == b"a"
+
+
 def test_a_complete_response_is_followed_by_a_disconnect() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await hello(scope, receive, send)
