@@ -1,0 +1,151 @@
+"""Rows 31 to 42: chats, pipelines, tasks, retrieval, a WebSocket, a monitor."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, WebSocket
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.websockets import WebSocketDisconnect
+
+from examples.sources import chat, pipeline, retrieval, text, tokens
+from examples.sources import tasks as long_tasks
+from examples.sources.dialogue import Bye, dialogue
+from examples.sources.items import Item
+from examples.sources.monitor import Monitor
+from examples.twin.events import UNBUFFERED, dumps, frame, frames, log, respond, told
+
+router = APIRouter()
+tasks = long_tasks.Tasks()
+machine = Monitor()
+Text = Annotated[str, Query(max_length=10_000)]
+
+
+@router.get("/text")
+async def characters(
+    text_: Annotated[str, Query(alias="text", max_length=10_000)] = "Hello, asyncio streaming!",
+    delay: Annotated[float, Query(ge=0, le=60)] = 0.1,
+) -> StreamingResponse:
+    return StreamingResponse(text.characters(text_, delay), media_type="text/plain")
+
+
+@router.get("/chat")
+async def chat_text(prompt: Text) -> StreamingResponse:
+    return StreamingResponse(tokens.answer(prompt), media_type="text/plain")
+
+
+@router.get("/chat-sse")
+async def chat_sse(prompt: Text) -> StreamingResponse:
+    return respond(frames(pipeline.transform(tokens.answer(prompt), lambda token: {"content": token})))
+
+
+@router.post("/v1/chat/completions")
+async def completions(request: Request) -> Response:
+    try:
+        asked = chat.parse(await request.json())
+    except chat.BadRequest as error:
+        return JSONResponse(chat.error(str(error), param=error.param), 400)
+    except (ValueError, RecursionError):
+        return JSONResponse(chat.error("the body is not JSON"), 400)
+    if not asked.stream:
+        return JSONResponse(await chat.completion(asked, tokens.Model()))
+
+    async def generate() -> AsyncGenerator[str, None]:
+        try:
+            async with aclosing(chat.chunks(asked, tokens.Model())) as chunks:
+                async for chunk in chunks:
+                    yield frame(chunk)
+        except Exception as error:
+            log.error("completion failed", exc_info=error)
+            yield frame(chat.error("the model failed", "server_error"))
+        else:
+            yield frame("[DONE]")
+
+    return respond(generate())
+
+
+@router.get("/pipeline")
+async def pipe() -> StreamingResponse:
+    doubled = pipeline.transform(pipeline.numbers(), lambda number: number * 2)
+    large = pipeline.keep(doubled, lambda number: number > 10)
+    return StreamingResponse(pipeline.transform(large, "{}\n".format), media_type="text/plain")
+
+
+@router.get("/merge")
+async def merge() -> StreamingResponse:
+    return StreamingResponse(pipeline.merge(pipeline.letters_a(), pipeline.letters_b()), media_type="text/plain")
+
+
+@router.get("/tasks/{steps}")
+async def task(
+    steps: Annotated[int, Path(ge=1, le=1000)],
+    task: str | None = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    name, after = long_tasks.resume_point(last_event_id) or (None, 0)
+    if task is not None and task != name:
+        name, after = task, 0
+    try:
+        if name is None:
+            name = tasks.start(steps)
+        following = tasks.follow(name, after)
+    except long_tasks.TooManyTasks as error:
+        raise HTTPException(503, str(error), {"Retry-After": "1"}) from None
+    except LookupError as error:
+        raise HTTPException(404, str(error)) from None
+
+    async def generate(name: str) -> AsyncGenerator[object, None]:
+        yield Item({"task": name}, "task")
+        async with aclosing(following):
+            async for step in following:
+                yield Item(step, id=long_tasks.event_id(name, step["step"]))
+        yield Item("Completed", "done")
+
+    return respond(told(frames(generate(name))), {**UNBUFFERED, "X-Task-Id": name})
+
+
+@router.get("/rag")
+async def rag(question: Text) -> StreamingResponse:
+    named = pipeline.transform(retrieval.answer(question), lambda event: Item(event, str(event["type"])))
+    return respond(told(frames(named)))
+
+
+@router.get("/stream-text-error")
+async def stream_text_error() -> StreamingResponse:
+    async def generate() -> AsyncGenerator[str, None]:
+        try:
+            async with aclosing(text.failing_text()) as lines:
+                async for line in lines:
+                    yield line
+        except ValueError as error:
+            yield f"ERROR: {error}\n"
+
+    return StreamingResponse(generate(), media_type="text/plain")
+
+
+@router.get("/cancel")
+async def cancel() -> StreamingResponse:
+    return StreamingResponse(text.cancellable(), media_type="text/plain")
+
+
+@router.websocket("/ws")
+async def websocket_chat(websocket: WebSocket) -> None:
+    async def incoming() -> AsyncGenerator[str | bytes, None]:
+        while (message := await websocket.receive())["type"] != "websocket.disconnect":
+            received = message.get("text")
+            yield message["bytes"] if received is None else received
+
+    await websocket.accept()
+    try:
+        async with aclosing(dialogue(incoming())) as outgoing:
+            async for reply in outgoing:
+                await websocket.send_text(dumps(reply))
+    except Bye as bye:
+        await websocket.close(bye.code, bye.reason)
+    except WebSocketDisconnect:
+        pass
+
+
+@router.get("/monitor")
+async def monitor(count: Annotated[int | None, Query(ge=1)] = None) -> StreamingResponse:
+    return respond(frames(machine.watch(count)))
