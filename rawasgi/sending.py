@@ -121,7 +121,6 @@ class _Sender:
         "_sending",
         "_stale",
         "_start",
-        "_told",
         "_waited",
         "_waiter",
     )
@@ -137,7 +136,6 @@ class _Sender:
         self._waited = _NOT  # since the last item
         self._waiter = Waiter()
         self._busy = True  # nobody listens to the inbox yet
-        self._told = False  # the source was cancelled since its last item, not by us
         self._ahead: Step | None = None  # a flush that send() holds up while the source waits
         self._free: asyncio.Future[None] | None = None  # of the flush behind it
         self._lost = False  # send() said that the client left
@@ -168,7 +166,6 @@ class _Sender:
                 if self._waited:
                     paced = self._waited == _PACED
                     self._waited = _NOT
-                    self._told = False
                     if self._ahead is not None:
                         await self._behind()
                     size = 0
@@ -222,7 +219,7 @@ class _Sender:
             self._deadline = None
 
     async def _behind(self) -> None:
-        """Wait for the flush that went ahead: the source caught the cancellation that came while send() held us up."""
+        """Wait for the flush that went ahead of the source's wait, and that send() holds up for longer."""
         self._free = self._waiter.get_loop().create_future()
         await self._free
 
@@ -237,6 +234,7 @@ class _Sender:
     async def close(self) -> None:
         self._closing = True
         self._deadline = None
+        self._cancel_ahead()
         await close(self._body.source)
 
     # The world
@@ -265,9 +263,13 @@ class _Sender:
                     break
                 if waits_for is not step.waits_for:
                     step.hold(waits_for)
-                yield from self._pause(step).__await__()
-                finished = self._look(step) or (self._ahead is None and step.ready() and step.advance())
-        except (_Gone, asyncio.CancelledError):
+                finished = self._look(step)
+                if not finished:
+                    yield from self._pause(step).__await__()
+                    finished = step.ready() and step.advance()
+        except _Gone:
+            pass
+        except asyncio.CancelledError:
             if not self._gone and not self._overdue:
                 raise
         finally:
@@ -314,9 +316,7 @@ class _Sender:
             self._lost = True
         except Exception as error:
             self._lost, self._error = True, error
-        self._ahead = None
-        if self._free is not None:
-            self._free.set_result(None)
+        self._drop_ahead()
 
     def _expect(self, seconds: float) -> None:
         """Be woken when what is under way has taken *seconds*."""
@@ -343,12 +343,14 @@ class _Sender:
             self._overdue, self._deadline = True, None
             return step.cancel()
         if cancelled:
-            self._told = True
             return step.cancel()
         if self._lost or self._is_late() or self._has_left():
             self._gone, self._deadline = True, None
             self._kept.clear()
-            return not self._told and step.cancel()
+            for_send = self._sending and self._ahead is None
+            self._cancel_ahead()
+            # Not a source that the server's cancellation has reached: it may be in its clean-up already.
+            return (for_send or not _task().cancelling()) and step.cancel()
         return False
 
     def _has_left(self) -> bool:
@@ -377,10 +379,25 @@ class _Sender:
         for timer in (self._alarm, self._refresh):
             if timer is not None:
                 timer.cancel()
+        self._cancel_ahead()
+        self._inbox.close()
+
+    def _cancel_ahead(self) -> None:
         if self._ahead is not None:
             with suppress(asyncio.CancelledError, _Gone):
                 self._ahead.cancel()
-        self._inbox.close()
+            self._drop_ahead()
+
+    def _drop_ahead(self) -> None:
+        self._ahead = None
+        if self._free is not None and not self._free.done():
+            self._free.set_result(None)
+
+
+def _task() -> "asyncio.Task[object]":
+    task = asyncio.current_task()
+    assert task is not None  # send_stream is a coroutine, and asyncio runs those in tasks
+    return task
 
 
 def encode(chunk: object) -> bytes:

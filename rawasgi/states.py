@@ -32,9 +32,10 @@ class Table:
         self.then = {(row.state, row.event): row.then for row in self.rows}
 
     def legal(self, state: str, arrow: str) -> list[str]:
-        """The types of the messages that may be sent (``>``) or received (``<``) in *state*."""
-        types = (row.event[1:].partition("+")[0] for row in self.rows if row.state == state and row.event[0] == arrow)
-        return list(dict.fromkeys(types))
+        """The types that may be sent (``>``) or received (``<``) in *state*; an extension's only for want of others."""
+        rows = [row for row in self.rows if row.state == state and row.event.startswith(arrow)]
+        rows = [row for row in rows if not row.spec.startswith("extensions")] or rows
+        return list(dict.fromkeys(row.event[1:].partition("+")[0] for row in rows))
 
 
 _BODY = "HTTP, Response Body: after the last, the spec ignores more, servers raise (not daphne)"
@@ -54,40 +55,41 @@ HTTP = Table(
         ("requested", "<http.disconnect", "disconnected", "HTTP, Disconnect; also when the response is complete"),
         ("disconnected", "<http.disconnect", "disconnected", "HTTP, Disconnect; hypercorn, daphne: blocks for ever"),
         # sent
-        ("idle", ">http.response.debug", "debugged", "extensions, Debug: once, before start"),
-        ("idle", ">http.response.early_hint", "idle", _HINT),
         ("idle", ">http.response.start", "started", "HTTP, Response Start"),
         ("idle", ">http.response.start+trailers", "started, trailers", "extensions, HTTP Trailers"),
-        ("debugged", ">http.response.early_hint", "debugged", _HINT),
+        ("idle", ">http.response.debug", "debugged", "extensions, Debug: once, before start"),
+        ("idle", ">http.response.early_hint", "idle", _HINT),
         ("debugged", ">http.response.start", "started", "HTTP, Response Start"),
         ("debugged", ">http.response.start+trailers", "started, trailers", "extensions, HTTP Trailers"),
-        ("started", ">http.response.push", "started", _PUSH),
+        ("debugged", ">http.response.early_hint", "debugged", _HINT),
         ("started", ">http.response.body+more_body", "streaming", _BODY),
         ("started", ">http.response.zerocopysend+more_body", "streaming", _COPY),
         ("started", ">http.response.body", "complete", _BODY),
         ("started", ">http.response.zerocopysend", "complete", _COPY),
         ("started", ">http.response.pathsend", "complete", _PATH),
-        ("streaming", ">http.response.push", "streaming", _PUSH),
+        ("started", ">http.response.push", "started", _PUSH),
         ("streaming", ">http.response.body+more_body", "streaming", _BODY),
         ("streaming", ">http.response.zerocopysend+more_body", "streaming", _COPY),
         ("streaming", ">http.response.body", "complete", _BODY),
         ("streaming", ">http.response.zerocopysend", "complete", _COPY),
-        ("started, trailers", ">http.response.push", "started, trailers", _PUSH),
+        ("streaming", ">http.response.push", "streaming", _PUSH),
         ("started, trailers", ">http.response.body+more_body", "streaming, trailers", _BODY),
         ("started, trailers", ">http.response.zerocopysend+more_body", "streaming, trailers", _COPY),
         ("started, trailers", ">http.response.body", "trailers", _BODY),
         ("started, trailers", ">http.response.zerocopysend", "trailers", _COPY),
         ("started, trailers", ">http.response.pathsend", "trailers", _PATH),
-        ("streaming, trailers", ">http.response.push", "streaming, trailers", _PUSH),
+        ("started, trailers", ">http.response.push", "started, trailers", _PUSH),
         ("streaming, trailers", ">http.response.body+more_body", "streaming, trailers", _BODY),
         ("streaming, trailers", ">http.response.zerocopysend+more_body", "streaming, trailers", _COPY),
         ("streaming, trailers", ">http.response.body", "trailers", _BODY),
         ("streaming, trailers", ">http.response.zerocopysend", "trailers", _COPY),
+        ("streaming, trailers", ">http.response.push", "streaming, trailers", _PUSH),
         ("trailers", ">http.response.trailers+more_trailers", "trailers", "extensions, HTTP Trailers"),
         ("trailers", ">http.response.trailers", "complete", "extensions, HTTP Trailers"),
     ],
 )
 
+_DENY = "spec: answers connect; Starlette does it before reading connect, and every server takes it"
 _LATE = "Disconnected Client: the app may not know yet; 2.4: send raises OSError, before and elsewhere it does nothing"
 
 WEBSOCKET = Table(
@@ -95,17 +97,21 @@ WEBSOCKET = Table(
     "connecting",
     [
         ("connecting", "<websocket.connect", "handshake", "WebSocket, Connect"),
+        ("connecting", ">websocket.close", "closed", _DENY),
+        ("connecting", ">websocket.http.response.start", "denying", "extensions, Websocket Denial Response; " + _DENY),
         ("handshake", ">websocket.accept", "open", "WebSocket, Accept"),
         ("handshake", ">websocket.close", "closed", "WebSocket, Close: before accept it is a 403"),
         ("handshake", ">websocket.http.response.start", "denying", "extensions, Websocket Denial Response"),
         ("handshake", "<websocket.disconnect", "disconnected", "WebSocket, Disconnect"),
         ("denying", ">websocket.http.response.body+more_body", "denying", "granian: one body message only"),
         ("denying", ">websocket.http.response.body", "closed", "extensions, Websocket Denial Response"),
+        ("denying", "<websocket.connect", "denying", "WebSocket, Connect: not read yet"),
         ("denying", "<websocket.disconnect", "disconnected", "WebSocket, Disconnect"),
         ("open", "<websocket.receive", "open", "WebSocket, Receive"),
         ("open", ">websocket.send", "open", "WebSocket, Send"),
         ("open", ">websocket.close", "closed", "WebSocket, Close"),
         ("open", "<websocket.disconnect", "disconnected", "WebSocket, Disconnect"),
+        ("closed", "<websocket.connect", "closed", "WebSocket, Connect: not read yet"),
         ("closed", "<websocket.receive", "closed", "WebSocket, Receive: it was on its way"),
         ("closed", "<websocket.disconnect", "closed", "WebSocket, Disconnect; hypercorn, daphne: once, then blocks"),
         ("disconnected", "<websocket.disconnect", "disconnected", "hypercorn, daphne: blocks for ever"),

@@ -3,12 +3,13 @@
 Whatever the selector has (a socket, a thread's ``call_soon_threadsafe``) is seen before time jumps. A thread that works
 must be told of, or time jumps over its work: ``with outside():`` around the await for what it brings, or in the thread
 itself. ``asyncio.to_thread`` and ``run_in_executor`` are counted by themselves.
-If every task waits, no timer is set and nothing works outside, no time can help: ``Deadlock`` is raised.
+If every task waits and no timer is set, only a thread or a socket can help; if there is none, ``Deadlock`` is raised.
 """
 
 import asyncio
 import contextlib
 import selectors
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from typing import TypeVar, TypeVarTuple, Unpack
@@ -28,7 +29,8 @@ class Selector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         sockets = len(self.get_map()) > 1  # one is the loop's own, through which threads wake it
-        outside = self.working > 0 or (timeout is None and sockets)
+        others = sockets or threading.active_count() > 1
+        outside = self.working > 0 or (timeout is None and others)
         ready = super().select(PATIENCE if outside and timeout != 0 else 0)
         if ready or timeout == 0:
             return ready

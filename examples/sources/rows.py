@@ -49,7 +49,8 @@ def _make_table(path: Path) -> None:
 def _sqlite(count: int) -> Generator[dict[str, object], None, None]:
     path = made_once(cache_folder() / f"rows-{row_count()}.sqlite3", _make_table)
     # A framework may draw each row in another thread, one at a time; sqlite3 would refuse that.
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)) as connection:
+    url = f"{path.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(url, uri=True, check_same_thread=False)) as connection:
         cursor = connection.execute("SELECT id, name, amount FROM items ORDER BY id LIMIT ?", (count,))
         for row in cursor:
             yield dict(zip(COLUMNS, row, strict=True))

@@ -16,6 +16,10 @@ class TooManyTasks(Exception):
     """As many tasks run as may run."""
 
 
+class TaskStopped(Exception):
+    """The task did not come to its end."""
+
+
 @dataclass(slots=True, eq=False)
 class _Task:
     done: list[Step] = field(default_factory=list)
@@ -92,11 +96,17 @@ class Tasks:
                 task.waiting.discard(waiter)
 
     async def aclose(self) -> None:
-        """Stop every task that runs: the app shuts down."""
-        running = [task.running for task in self._tasks.values() if task.running is not None and not task.ended]
-        for task in running:
-            task.cancel()
+        """Stop every task that runs, for the app shuts down; whoever follows one gets a TaskStopped."""
+        stopped = [task for task in self._tasks.values() if not task.ended]
+        running = [task.running for task in stopped if task.running is not None]
+        for task in stopped:
+            task.failure = TaskStopped("the app shuts down")
+        for work in running:
+            work.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        for task in stopped:
+            task.ended = True  # one that had not begun could not say so itself
+            task.tell()
 
 
 def resume_point(last_event_id: str | None) -> tuple[str, int] | None:

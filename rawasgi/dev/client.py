@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, Unpack, cast
 
-from rawasgi.asgi import App, Received, Scope, Sent
+from rawasgi.asgi import App, Received, Scope, Sent, WebSocketResponseBody
 from rawasgi.dev.exchange import Exchange, How, Recorded
 from rawasgi.dev.lifetime import lifespan as lifespan
 from rawasgi.dev.scopes import Options, find, how, pairs, request_scope
@@ -48,7 +48,7 @@ class Answer(Exchange):
         """The status, as soon as the client sees it. Raises: what the app raised; EOFError if it returned without."""
         await self._until(lambda: self._status is not None or self._left or self._task.done())
         if self._status is None:
-            await self.message()
+            self._nothing_more()
         return self.status
 
     def header(self, name: str) -> str | None:
@@ -204,8 +204,8 @@ class WebSocketClient(Answer):
             self.code, self.reason = message.get("code", 1000), message.get("reason") or ""
         elif message["type"] == "websocket.http.response.start":
             self._status, self.headers = message["status"], pairs(message.get("headers", ()))
-        elif message["type"] == "websocket.http.response.body":
-            data = message.get("body", b"")
+        else:  # the body of a denial
+            data = cast(WebSocketResponseBody, message).get("body", b"")
             self._body += data
         self._over = self._over or self.order.complete
         self._see(message, data)

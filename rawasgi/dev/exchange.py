@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, NamedTuple, Self, TypedDict, Unpack, cast
+from typing import Literal, NamedTuple, NoReturn, Self, TypedDict, Unpack, cast
 
 from rawasgi.asgi import App, Received, Scope, Sent
 from rawasgi.dev.validation import validate
@@ -104,13 +104,7 @@ class Exchange(ABC):
                 error.add_note(f"The app had raised {self.exception!r}.")
             return
         self._leave()
-        finished = await self._end(cancel=False)
-        if not finished:
-            obeyed = await self._end(cancel=True)
-            raise Unfinished(
-                f"the app must return when receive() gives {self._disconnect()['type']}, but ran {self.patience} s more"
-                f"{' until it was cancelled' if obeyed else ', even cancelled'}: wait for receive() beside the work"
-            )
+        await self._must_end()
         if not self._seen:
             self._raise()
 
@@ -129,8 +123,7 @@ class Exchange(ABC):
         """The next message and the bytes that came with it; now there is room for as many again."""
         await self._until(lambda: bool(self._unread) or self._left or self._task.done())
         if not self._unread:
-            self._raise()
-            raise EOFError(f"no more messages: {'the client has left' if self._left else 'the app has returned'}")
+            self._nothing_more()
         message, data, cost = self._unread.popleft()
         if not self._stalled:
             self._room = min(self._room + cost, self.personality.window_bytes)
@@ -149,7 +142,9 @@ class Exchange(ABC):
         self._changed()
 
     async def finished(self) -> None:
-        """Read on until the app has returned. Raises: what it raised."""
+        """Read on until the app has returned. Raises: what it raised; Unfinished, if the client has left."""
+        if self._left:
+            await self._must_end()
         while not self._task.done():
             if not self._stalled:
                 self._room = self.personality.window_bytes
@@ -167,11 +162,24 @@ class Exchange(ABC):
         self._left = self._over = True
         self._changed()
 
+    async def _must_end(self) -> None:
+        """Wait for the app's end, since it knows that nothing more can come."""
+        if not await self._end(cancel=False):
+            obeyed = await self._end(cancel=True)
+            raise Unfinished(
+                f"the app must return when receive() gives {self._disconnect()['type']}, but ran {self.patience} s more"
+                f"{' until it was cancelled' if obeyed else ', even cancelled'}: wait for receive() beside the work"
+            )
+
     async def _end(self, cancel: bool) -> bool:
         if cancel:
             self._task.cancel()
         await asyncio.wait({self._task}, timeout=self.patience)
         return self._task.done()
+
+    def _nothing_more(self) -> NoReturn:
+        self._raise()
+        raise EOFError(f"no more messages: {'the client has left' if self._left else 'the app has returned'}")
 
     def _raise(self) -> None:
         error = self.exception

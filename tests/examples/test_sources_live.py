@@ -13,7 +13,7 @@ from examples.sources import logs
 from examples.sources.logs import LogFile
 from examples.sources.monitor import Metrics, Monitor, read_metrics
 from examples.sources.shared import WhileWatched
-from examples.sources.tasks import Tasks, TooManyTasks, event_id, resume_point
+from examples.sources.tasks import Tasks, TaskStopped, TooManyTasks, event_id, resume_point
 
 T = TypeVar("T")
 
@@ -198,9 +198,14 @@ def test_closing_the_tasks_stops_their_work() -> None:
 
     async def main() -> None:
         tasks = Tasks(endless)
-        async with aclosing(tasks.follow(tasks.start(1))) as steps:
-            await anext(steps)
+        begun = tasks.follow(tasks.start(1))
+        await anext(begun)
+        unbegun = tasks.follow(tasks.start(1))
         await tasks.aclose()
+        with pytest.raises(TaskStopped):
+            await collect(begun)
+        with pytest.raises(TaskStopped):
+            await collect(unbegun)
 
     run(main())
     assert closed.is_set()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from examples.catalogue import ROWS, Row
-from examples.sources import text
-from examples.twin import app, document_004
+from examples.sources import text, tokens
+from examples.twin import app, document_004, lifespan
 from examples.twin.events import frame
 
 T = TypeVar("T")
@@ -202,6 +202,29 @@ def test_completions_speak_openai() -> None:
         refused = run(request(path, "POST", content=wrong))
         assert refused.status_code == 400
         assert refused.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_model_that_fails_is_an_error_frame_and_no_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: object, messages: object) -> AsyncGenerator[str, None]:
+        yield "a"
+        raise ValueError("secret")
+
+    monkeypatch.setattr(tokens.Model, "stream", fail)
+    body = {"model": "gpt-4", "stream": True, "messages": [{"role": "user", "content": "你好"}]}
+    failed = run(request("/v1/chat/completions", "POST", json=body)).text
+    assert json.loads(events(failed)[-1]["data"])["error"]["type"] == "server_error"
+    assert "DONE" not in failed
+    assert "secret" not in failed
+
+
+def test_a_shutdown_stops_the_tasks() -> None:
+    async def main() -> bool:
+        others = asyncio.all_tasks()
+        async with lifespan(app):
+            document_004.tasks.start(1000)
+        return asyncio.all_tasks() == others
+
+    assert run(main())
 
 
 async def drive(path: str, *messages: dict[str, Any], type: str = "http", http_version: str = "1.1") -> list[Any]:

@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+"""Try, test and measure rawasgi with one command; it needs nothing but Python, and keeps what it installs in .venv/."""
+
+import argparse
+import asyncio
+import hashlib
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+
+def too_old(version: "tuple[int, ...]") -> "str | None":
+    """Return why *version* of Python will not do, or None. Python 3.6 must read this much, and the file's syntax."""
+    if version >= (3, 11):
+        return None
+    return "rawasgi needs Python 3.11 or newer, and this is {}.{}: run dev.py with a newer one.".format(*version[:2])
+
+
+OLD = too_old(sys.version_info[:2])
+if OLD is not None:
+    sys.exit(OLD)
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+GRACE = 1.0  # seconds that open streams have to end when the demo is stopped; then they are cut off
+
+EXAMPLES = """\
+examples:
+  python3 dev.py demo                          serve all 42 streams at http://127.0.0.1:8000
+  python3 dev.py demo --server hypercorn       the same, by another server
+  python3 dev.py test                          types, lint, tests, 100 % branch coverage
+  python3 dev.py test -x tests/test_paths.py   some tests: what follows goes to pytest
+  python3 dev.py bench --quick                 a first look at the figures
+
+The first run makes .venv/ beside this file and installs what it needs there, as wheels. To start over, delete .venv/.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    options, rest = parse(arguments)
+    if options.command == "demo":
+        return demo(options.server, options.host, options.port)
+    if options.command == "test":
+        return test(rest)
+    if options.command == "bench":
+        return bench(options)
+    parser().print_help()
+    return 0
+
+
+# The command line
+
+
+def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the options, and for ``test`` what pytest gets."""
+    options, rest = parser().parse_known_args(arguments)
+    if rest and options.command != "test":
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    return options, rest
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="dev.py",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = top.add_subparsers(dest="command", metavar="command", title="commands")
+
+    demo = commands.add_parser("demo", help="serve every stream, raw and by FastAPI, until Ctrl-C")
+    demo.add_argument("--server", choices=("uvicorn", "hypercorn"), default="uvicorn", help="default: uvicorn")
+    demo.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    demo.add_argument("--port", type=port, default=8000, help="default: 8000; 0: any that is free")
+
+    commands.add_parser(
+        "test",
+        help="run every check; what follows goes to pytest",
+        usage="dev.py test [pytest's arguments ...]",
+        description="Run types, lint and tests. Without arguments also require 100 % branch coverage of rawasgi/.",
+        allow_abbrev=False,
+    )
+
+    bench = commands.add_parser("bench", help="measure against bare ASGI and FastAPI")
+    bench.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    bench.add_argument("--check", action="store_true", help="fail if a figure is worse than its bound")
+    bench.add_argument("--only", metavar="NAME", help="one benchmark")
+    bench.add_argument("--json", action="store_true", help="print JSON")
+    return top
+
+
+def port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+# The environment
+
+
+def enter(extra: str) -> None:
+    """Go on in the project's own environment, with *extra* installed: this process starts over there, or does not."""
+    if Path(sys.prefix).resolve() == VENV.resolve():
+        return
+    install(extra)
+    command = [str(PYTHON), str(Path(__file__).resolve()), *sys.argv[1:]]
+    sys.stdout.flush()
+    if os.name == "nt":
+        sys.exit(run(*command))
+    os.execve(PYTHON, command, environment())  # one process: whoever stops it stops the server itself
+
+
+def environment() -> dict[str, str]:
+    """Return the environment without what would lead Python elsewhere."""
+    astray = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")
+    return {name: value for name, value in os.environ.items() if name not in astray}
+
+
+def install(extra: str) -> None:
+    """Make .venv/ if it is missing and install the project with *extra*, unless the stamp says that it is done."""
+    stamp = VENV / f"rawasgi-{extra}.stamp"
+    wanted = hashlib.sha256(str(ROOT).encode())
+    for name in ("setup.cfg", "pyproject.toml"):
+        wanted.update((ROOT / name).read_bytes())
+    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted.hexdigest():
+        return
+    if not PYTHON.exists() or subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode:
+        for old in VENV.glob("rawasgi-*.stamp"):
+            old.unlink()
+        print(f"Making {VENV} ...", flush=True)
+        attempt("Python could not make a virtual environment", sys.executable, "-m", "venv", str(VENV))
+    print(f"Installing rawasgi[{extra}] there, as wheels ...", flush=True)
+    attempt(
+        "pip could not install what rawasgi needs",
+        *(str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar=off"),
+        *("--only-binary", ":all:", "--editable", f"{ROOT}[{extra}]"),
+    )
+    stamp.write_text(wanted.hexdigest())
+
+
+def attempt(failure: str, *command: str) -> None:
+    """Run *command* and show how it gets on; if it fails, exit with *failure* and all that it printed."""
+    output = []
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None  # it is a PIPE
+        for line in process.stdout:
+            output.append(line)
+            if line.startswith(("Collecting ", "Installing ")):
+                print(f"  {line.strip()[:110]}", flush=True)
+    if process.returncode:
+        sys.exit(f"{failure} (status {process.returncode}); it said:\n\n{''.join(output)}")
+
+
+def run(*command: str) -> int:
+    """Run *command* in the project's folder to its end, also through Ctrl-C, which it gets too; return its status."""
+    with subprocess.Popen(command, cwd=ROOT, env=environment()) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                pass
+
+
+# The commands
+
+
+def demo(server: str, host: str, number: int) -> int:
+    """Serve examples.demo:app until SIGINT or SIGTERM."""
+    number = free_port(host, number)
+    enter("examples")
+    sys.path.insert(0, str(ROOT))
+    show(f"{f'[{host}]' if ':' in host else host}:{number}")
+    serve = serve_uvicorn if server == "uvicorn" else serve_hypercorn
+    serve(host, number)
+    print("Stopped.")
+    return 0
+
+
+def free_port(host: str, number: int) -> int:
+    """Return *number*, or one that is free for 0. Exits if it is taken."""
+    try:
+        with socket.create_server((host, number), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
+            return int(server.getsockname()[1])
+    except OSError as error:
+        sys.exit(f"The demo cannot listen at {host} port {number} ({error.strerror}): try another --port.")
+
+
+def show(address: str) -> None:
+    """Print every path with a command that reads it."""
+    from examples.catalogue import ROWS
+
+    for row in ROWS:
+        target = row.example
+        if row.method == "WS":
+            command = [str(PYTHON), "-m", "websockets", f"ws://{address}{target}"]
+        else:
+            command = ["curl", "-OJ" if row.kind == "file" else "-N", f"http://{address}{target}"]
+            if row.method != "GET":
+                command[1:1] = ["-X", row.method]
+            if row.body is not None:
+                command += ["-H", "content-type: application/json", "-d", row.body.decode()]
+            if "compressed" in row.path:
+                command.insert(1, "--compressed")
+        print(f"{row.number:2} {row.method:4} {row.path:24} {row.summary}\n   {shlex.join(command)}")
+    print(f"\nThe same paths under http://{address}/fastapi are FastAPI's. Ctrl-C stops the demo.\n", flush=True)
+
+
+def serve_uvicorn(host: str, number: int) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        # At a signal uvicorn waits for open streams, then cancels them with a traceback each: cut them off before that.
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            asyncio.get_running_loop().call_later(GRACE, self.cut_off)
+            await super().shutdown(sockets)
+
+        def cut_off(self) -> None:
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: None)  # uvicorn takes them over, and raises them again when it has shut down
+    Server(uvicorn.Config("examples.demo:app", host=host, port=number, timeout_graceful_shutdown=int(GRACE) + 5)).run()
+
+
+def serve_hypercorn(host: str, number: int) -> None:
+    import hypercorn.asyncio
+    from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+
+    from examples.demo import app
+
+    open_ones: set[asyncio.Task[object]] = set()
+
+    async def tracked(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if scope["type"] != "lifespan":
+            open_ones.add(task)
+            task.add_done_callback(open_ones.discard)
+        await app(scope, receive, send)
+
+    async def main() -> None:
+        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+        def stop(number: int, frame: object) -> None:
+            signal.signal(number, signal.SIG_DFL)  # a second one does not ask
+            loop.call_soon_threadsafe(stopped.set)
+            loop.call_soon_threadsafe(loop.call_later, GRACE, cut_off)
+
+        def cut_off() -> None:
+            for task in open_ones:
+                task.cancel()
+
+        for number_ in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number_, stop)
+        config = hypercorn.Config()
+        config.bind = [f"[{host}]:{number}" if ":" in host else f"{host}:{number}"]
+        config.graceful_timeout = GRACE + 5
+        config.accesslog = config.errorlog = "-"
+        await hypercorn.asyncio.serve(tracked, config, shutdown_trigger=stopped.wait)
+
+    asyncio.run(main())
+
+
+def test(arguments: list[str]) -> int:
+    """Run pytest; without *arguments* under coverage, which must be complete."""
+    enter("test")
+    if arguments:
+        return run(sys.executable, "-m", "pytest", *arguments)
+    status = run(sys.executable, "-m", "coverage", "run", "-m", "pytest")
+    return status or run(sys.executable, "-m", "coverage", "report")
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Run the package benchmarks."""
+    enter("bench")
+    flags = [f"--{name}" for name in ("quick", "check", "json") if getattr(options, name)]
+    only = [] if options.only is None else ["--only", options.only]
+    return run(sys.executable, "-m", "benchmarks", *flags, *only)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

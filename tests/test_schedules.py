@@ -1,0 +1,272 @@
+"""Random schedules of one response: whatever comes when, the same things hold.
+
+What is drawn: when the source is ready and what its waits are made of, how it ends, when the client leaves and what the
+server then does with ``send`` and ``receive``, how long each ``send`` takes, and when the server cancels the task.
+What must hold stands in ``judge``.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import clock
+import pytest
+
+from rawasgi import respond
+from rawasgi.asgi import App, HTTPScope, Received, Sent
+from rawasgi.dev.validation import validate
+from rawasgi.response import Response
+from rawasgi.sending import Streaming
+
+RUNS = int(os.environ.get("SCHEDULES", "20000"))
+SEED = 20261121
+
+
+class Planned(Exception):
+    """The source's own error."""
+
+
+@dataclass
+class Plan:
+    """One schedule, drawn from *random*; and what happened."""
+
+    random: random.Random
+    spec: str = "2.3"
+    waits: list[str] = field(default_factory=list)
+    end: str = "stop"
+    cleanup: list[str] = field(default_factory=list)
+    leaves: float | None = None
+    cancels: float | None = None
+    body: int = 0
+    slow: float = 0.0
+    stuck: bool = False
+    blocks_after: bool = False
+    wrapped: str = "plain"
+
+    started: bool = False
+    released: bool = False
+    ending: bool = False
+    cancelled: bool = False
+    given: list[bytes] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+    left: bool = False
+
+    @classmethod
+    def draw(cls, seed: int) -> "Plan":
+        draw = random.Random(seed)
+        plan = cls(draw, spec=draw.choice(["2.0", "2.1", "2.2", "2.3", "2.4", "2.5"]))
+        kinds = ["ready", "turn", "sleep", "future", "timeout", "group", "task"]
+        mood = draw.choice([kinds, kinds[:1], kinds[:2], kinds[2:]])
+        plan.waits = [draw.choice(mood) for _ in range(draw.randrange(8))]
+        plan.end = draw.choice(["stop", "stop", "raise", "hang", "catch"])
+        plan.cleanup = [draw.choice(["turn", "sleep", "task"]) for _ in range(draw.randrange(3))]
+        plan.leaves = draw.choice([None, 0.0, draw.random() * 4])
+        plan.cancels = draw.choice([None, None, None, draw.random() * 4])
+        if plan.end in ("hang", "catch") and plan.leaves is None and plan.cancels is None:
+            plan.leaves = 5.0
+        plan.body = draw.choice([0, 0, 1, 3])
+        plan.slow = draw.choice([0.0, 0.0, 0.3])
+        plan.stuck = plan.leaves is not None and draw.random() < 0.2
+        plan.blocks_after = draw.random() < 0.5
+        plan.wrapped = draw.choice(["plain", "plain", "sse", "iterator"])
+        return plan
+
+    # The source
+
+    async def wait(self, kind: str) -> None:
+        loop = asyncio.get_running_loop()
+        if kind == "turn":
+            await asyncio.sleep(0)
+        elif kind == "sleep":
+            await asyncio.sleep(self.random.random())
+        elif kind == "future":
+            future = loop.create_future()
+            loop.call_later(self.random.random(), lambda: future.done() or future.set_result(None))
+            await future
+        elif kind == "timeout":
+            try:
+                async with asyncio.timeout(self.random.random()):
+                    await asyncio.sleep(10)
+            except TimeoutError:
+                pass
+        elif kind == "group":
+            async with asyncio.TaskGroup() as group:
+                for _ in range(2):
+                    group.create_task(asyncio.sleep(self.random.random()))
+        elif kind == "task":
+            await asyncio.create_task(asyncio.sleep(self.random.random() / 4))
+
+    async def source(self) -> AsyncIterator[bytes]:
+        self.started = True
+        try:
+            for number, kind in enumerate(self.waits):
+                await self.wait(kind)
+                item = b"%d;" % number
+                self.given.append(item)
+                yield item
+            if self.end == "raise":
+                raise Planned
+            if self.end == "hang":
+                await asyncio.Event().wait()
+            if self.end == "catch":
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    self.given.append(b"caught")
+                    yield b"caught"
+                    raise
+        finally:
+            # A source that is ending by itself is a source that waits, for all that anybody can see.
+            self.ending = not isinstance(sys.exception(), asyncio.CancelledError | GeneratorExit)
+            for kind in self.cleanup:
+                await self.wait(kind)
+            self.released = True
+
+    def response(self) -> tuple[Response, AsyncIterator[bytes]]:
+        source = self.source()
+        if self.wrapped == "sse":
+            return respond.sse(decoded(source), heartbeat=0.7), source
+        if self.wrapped == "iterator":
+            return respond.stream(Iterator(source), send=3.0), source
+        return Response(Streaming(source, send=3.0), 200, ((b"content-type", b"text/plain"),)), source
+
+    # The server
+
+    async def receive(self) -> Received:
+        if self.body:
+            self.body -= 1
+            if self.random.random() < 0.5:
+                await asyncio.sleep(self.random.random())
+            return {"type": "http.request", "body": b"x", "more_body": self.body > 0}
+        if self.left and self.blocks_after:
+            await asyncio.Event().wait()
+        await self.gone.wait()
+        self.left = True
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Sent) -> None:
+        if self.gone.is_set():
+            if self.spec >= "2.4":
+                raise BrokenPipeError
+            return
+        if self.stuck and self.random.random() < 0.3:
+            await asyncio.Event().wait()
+        if self.slow:
+            await asyncio.sleep(self.random.random() * self.slow)
+        self.sent.append(message)
+
+    def cancel(self, task: asyncio.Future[None]) -> None:
+        self.cancelled = task.cancel()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.gone = asyncio.Event()
+        response, self.generator = self.response()
+        scope: HTTPScope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": self.spec},
+            "http_version": "1.1",
+            "method": "GET",
+            "path": "/",
+            "query_string": b"",
+            "headers": [],
+        }
+        app: App = validate(response)
+        timers = []
+        if self.leaves is not None:
+            timers.append(loop.call_later(self.leaves, self.gone.set))
+        task = asyncio.ensure_future(app(scope, self.receive, self.send))
+        if self.cancels is not None:
+            timers.append(loop.call_later(self.cancels, self.cancel, task))
+        async with asyncio.timeout(100):
+            await asyncio.wait([task])
+        for timer in timers:
+            timer.cancel()
+        self.outcome: BaseException | None = None
+        if task.cancelled():
+            self.outcome = asyncio.CancelledError()
+        else:
+            self.outcome = task.exception()
+        self.tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+def judge(plan: Plan) -> list[str]:
+    """What is wrong after *plan* has run."""
+    wrong = []
+    if plan.tasks:
+        wrong.append(f"tasks left: {plan.tasks}")
+    if plan.generator.ag_frame is not None:
+        wrong.append("the source is open")
+    if plan.started and not plan.released and not (plan.ending and (plan.gone.is_set() or plan.stuck or plan.cancelled)):
+        wrong.append("a clean-up was cut off")
+    outcome = plan.outcome
+    if isinstance(outcome, asyncio.CancelledError):
+        if plan.cancels is None:
+            wrong.append("cancelled, and nobody did")
+    elif isinstance(outcome, Planned):
+        if plan.end != "raise":
+            wrong.append("an error that was not the source's")
+    elif outcome is not None:
+        wrong.append(f"raised {outcome!r}")
+    types = [message["type"] for message in plan.sent]
+    if types and types[0] != "http.response.start":
+        wrong.append("a body before the start")
+    bodies = [message for message in plan.sent if message["type"] == "http.response.body"]
+    got = b"".join(message.get("body", b"") for message in bodies)
+    if plan.wrapped == "sse":
+        got = got.replace(b": \n\n", b"").replace(b":\n\n", b"").replace(b"data: ", b"").replace(b"\n\n", b"")
+    whole = b"".join(plan.given)
+    if not whole.startswith(got):
+        wrong.append(f"sent {got!r}, of {whole!r}")
+    ended = bool(bodies) and not bodies[-1].get("more_body", False)
+    undisturbed = plan.leaves is None and plan.cancels is None
+    if undisturbed and plan.end == "stop" and not (ended and got == whole):
+        wrong.append(f"not all was sent: {got!r} of {whole!r}")
+    if ended and plan.end != "stop":
+        wrong.append("a clean end, and the source did not come to it")
+    return wrong
+
+
+async def decoded(source: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    try:
+        async for item in source:
+            yield item.decode()
+    finally:
+        await source.aclose()  # type: ignore[attr-defined]
+
+
+class Iterator:
+    """An async iterator that is no generator."""
+
+    def __init__(self, source: AsyncIterator[bytes]) -> None:
+        self.source = source
+
+    def __aiter__(self) -> "Iterator":
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await self.source.__anext__()
+
+    async def aclose(self) -> None:
+        await self.source.aclose()  # type: ignore[attr-defined]
+
+
+async def run(first: int, count: int) -> list[tuple[int, list[str]]]:
+    broken = []
+    for seed in range(first, first + count):
+        plan = Plan.draw(seed)
+        await plan.run()
+        if wrong := judge(plan):
+            broken.append((seed, wrong))
+    return broken
+
+
+def test_whatever_comes_when_the_same_things_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    broken = clock.run(run(SEED, RUNS), debug=False)
+    assert broken == []
+    assert unraisable == []
