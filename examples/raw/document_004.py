@@ -134,7 +134,7 @@ async def websocket_chat(websocket: WebSocket) -> None:
     try:
         async with owned(aiter(websocket)) as incoming, aclosing(dialogue(incoming)) as frames:
             async for frame in frames:
-                await websocket.send(json.dumps(frame))
+                await websocket.send(json.dumps(frame, ensure_ascii=False))
     except Bye as bye:
         await websocket.close(bye.code, bye.reason)
 
