@@ -167,6 +167,7 @@ async def sends_twice_at_once(receive: Receive, send: Send) -> None:
         await send(E)
     finally:
         slow.cancel()
+        await asyncio.wait([slow])
 
 
 async def websocket_sends_twice_at_once(receive: Receive, send: Send) -> None:
@@ -183,6 +184,7 @@ async def receives_twice_at_once(receive: Receive, send: Send) -> None:
         await receive()
     finally:
         first.cancel()
+        await asyncio.wait([first])
 
 
 async def receives_again_after_cancelling(receive: Receive, send: Send) -> None:
@@ -193,6 +195,7 @@ async def receives_again_after_cancelling(receive: Receive, send: Send) -> None:
     second = asyncio.ensure_future(receive())
     await asyncio.sleep(0)
     second.cancel()
+    await asyncio.wait([second])
     await awaits(receive, send)
 
 
