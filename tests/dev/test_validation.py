@@ -351,6 +351,9 @@ EXAMPLES: dict[str, tuple[list[Example], list[Example]]] = {  # rule: accepted, 
             http({"type": "http.response.start"}),
             http(start(cast(int, True))),
             http(start(2**63)),
+            http(start(-(2**63) - 1)),
+            http(headed((b"a", b"b", b"c"))),
+            http(headed({b"a", b"b"})),
             http(start(headers={"a": "b"})),
             http(headed(("a", "b"))),
             http(START, body("text")),
@@ -363,10 +366,10 @@ EXAMPLES: dict[str, tuple[list[Example], list[Example]]] = {  # rule: accepted, 
         ],
     ),
     "more-keys-are-plain": (
-        [http(start(mine={"a": [1, 1.5, None, True, "a", b"a", {}]}), END)],
+        [http(start(mine={"a": [1, 1.5, None, True, "a", b"a", {}]}), END), http(start(a=2**63 - 1, b=-(2**63)), END)],
         [
             http(start(mine=mine))
-            for mine in ({1}, 2**63, float("nan"), float("inf"), {1: 2}, [object()], {"a": ({1},)})
+            for mine in ({1}, 2**63, -(2**63) - 1, float("nan"), float("inf"), {1: 2}, [object()], {"a": ({1},)})
         ],
     ),
     "extension-is-offered": (
