@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Generic, TypeVar
 
-from rawasgi.streams.stepping import Step, Waiter, give_way, settle
+from rawasgi.streams.stepping import Step, Waiter, give_way, is_cancelled, settle
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -141,7 +141,9 @@ class Pull(Generic[T]):
             elif step.ready() and self._go(step, Step.advance):
                 return True
             if self._late:
-                return False
+                if not is_cancelled():
+                    return False
+                self._late = False  # the source is in its clean-up: nobody may come between
 
     async def stop(self) -> None:
         """Cancel the wait of the source, and let its clean-up finish."""
