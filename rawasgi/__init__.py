@@ -1,14 +1,14 @@
 """Raw ASGI streaming: an app is a function, a response a value, a stream an async iterator, and all of them close.
 
-    from rawasgi import Router, respond
+from rawasgi import Router, respond
 
-    app = Router()
+app = Router()
 
-    @app.get("/count/{to}", respond.sse)
-    async def count(request):
-        for number in range(request.param("to", int)):
-            yield number
-            await asyncio.sleep(request.query("delay", float, default=0.5))
+@app.get("/count/{to}", respond.sse)
+async def count(request):
+    for number in range(request.param("to", int)):
+        yield number
+        await asyncio.sleep(request.query("delay", float, default=0.5))
 """
 
 from rawasgi import respond, streams
