@@ -1,0 +1,26 @@
+"""What does a chunk cost that is ready? 200,000 chunks of 46 bytes to one reader."""
+
+from benchmarks import clients
+from benchmarks.question import FASTAPI, NAKED, Question, Target
+
+CHUNKS, QUICK = 200_000, 40_000
+
+
+def measure(port: int, quick: bool) -> float:
+    """Return microseconds a chunk, from the request to the last byte."""
+    count = QUICK if quick else CHUNKS
+    return clients.drain(port, f"/burst/{count}") / count * 1e6
+
+
+QUESTION = Question(
+    name="burst",
+    text="What does a chunk cost that is ready?",
+    unit="us a chunk",
+    path="/burst/1000",
+    measure=measure,
+    turns=2,
+    targets={
+        "uvicorn": (Target(FASTAPI, faster=12), Target(NAKED, faster=10)),
+        "hypercorn": (Target(FASTAPI, faster=30), Target(NAKED, faster=10)),
+    },
+)
