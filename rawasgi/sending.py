@@ -18,8 +18,9 @@ context of its response.
 
 **Who is cancelled?** A cancellation of the task goes to the source if the source is waiting, because it may be the
 source's own (``asyncio.timeout``, TaskGroup): then the source goes on, and ``send()``, which knew nothing of it, has
-lost no message. If the source ends by it, so do we. When the client leaves, the source alone is cancelled, in the
-same way.
+lost no message. If the source ends by it, so do we. While ``send()`` holds us up the source does not wait, but what a
+wrapper reads ahead may: so the cancellation waits, for the send or for the second one. When the client leaves, the
+source alone is cancelled, in the same way.
 
 **Be fair.** ``await send()`` does not give way on uvicorn and hypercorn as long as the client reads, nor ever after
 it left. So we give way ourselves when 5 ms have passed without, and look into the inbox then.
@@ -47,7 +48,7 @@ from rawasgi.asgi import HTTPResponseStart, Send
 from rawasgi.errors import AppError, Disconnected
 from rawasgi.inbox import Inbox
 from rawasgi.streams.base import close
-from rawasgi.streams.stepping import Step, Waiter, give_way
+from rawasgi.streams.stepping import Step, Waiter, give_way, is_cancelled
 
 Chunk = bytes | bytearray | memoryview | str
 
@@ -108,6 +109,7 @@ class _Sender:
         "_cancelled",
         "_closing",
         "_deadline",
+        "_deferred",
         "_error",
         "_free",
         "_gone",
@@ -136,6 +138,7 @@ class _Sender:
         self._waited = _NOT  # since the last item
         self._waiter = Waiter()
         self._busy = True  # nobody listens to the inbox yet
+        self._deferred = False  # a cancellation that waits for send()
         self._ahead: Step | None = None  # a flush that send() holds up while the source waits
         self._free: asyncio.Future[None] | None = None  # of the flush behind it
         self._lost = False  # send() said that the client left
@@ -222,6 +225,7 @@ class _Sender:
         """Wait for the flush that went ahead of the source's wait, and that send() holds up for longer."""
         self._free = self._waiter.get_loop().create_future()
         await self._free
+        self._free = None
 
     def _count(self, size: int, more_body: bool) -> None:
         """Hold the body to its Content-Length (RFC 9110, 8.6): most servers fail late, and some not at all."""
@@ -278,7 +282,8 @@ class _Sender:
             raise self._error
         if self._overdue:
             raise TimeoutError(f"{self._body.source!r} was not closed within {self._body.cleanup} s: it was cut off")
-        if self._cancelled:
+        # A source whose own cancellation it was has taken it back by now.
+        if (self._cancelled or self._deferred) and is_cancelled():
             raise asyncio.CancelledError
 
     async def _pause(self, step: Step) -> None:
@@ -342,21 +347,37 @@ class _Sender:
                 return True
             self._overdue, self._deadline = True, None
             return step.cancel()
-        if cancelled:
-            return step.cancel()
+        if cancelled or self._deferred:
+            if cancelled and not self._deferred and self._for_send():
+                self._defer()
+            elif cancelled or not self._sending:
+                self._deferred = False
+                return (cancelled or is_cancelled()) and step.cancel()
         if self._lost or self._is_late() or self._has_left():
             self._gone, self._deadline = True, None
             self._kept.clear()
-            for_send = self._sending and self._ahead is None
+            self._cancelled = self._deferred
+            for_send = self._for_send()
             self._cancel_ahead()
             # Not a source that the server's cancellation has reached: it may be in its clean-up already.
-            return (for_send or not _task().cancelling()) and step.cancel()
+            return (for_send or not is_cancelled()) and step.cancel()
         return False
+
+    def _for_send(self) -> bool:
+        """Whether produce() itself waits for send(), and the source does not wait."""
+        return self._sending and (self._ahead is None or self._free is not None)
+
+    def _defer(self) -> None:
+        """Let the send that holds us up go on: the cancellation may be a source's, under a wrapper that reads ahead."""
+        self._deferred = True
+        self._busy = True
+        self._deadline = None
+        self._expect(min(self._body.send, self._body.cleanup))
 
     def _has_left(self) -> bool:
         """Read what the server has to say of the client."""
-        if self._busy:
-            self._busy = False
+        self._busy = self._deferred
+        if self._refresh is None:
             self._refresh_later()
         if self._stale:
             self._stale = False
@@ -392,12 +413,6 @@ class _Sender:
         self._ahead = None
         if self._free is not None and not self._free.done():
             self._free.set_result(None)
-
-
-def _task() -> "asyncio.Task[object]":
-    task = asyncio.current_task()
-    assert task is not None  # send_stream is a coroutine, and asyncio runs those in tasks
-    return task
 
 
 def encode(chunk: object) -> bytes:

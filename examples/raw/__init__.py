@@ -1,0 +1,34 @@
+"""Every stream of the documents with rawasgi: a lesson a row, a file a document.
+
+``uvicorn examples.raw:app``. The same paths and the same sources as examples/twin: what differs is the framework. A
+handler is an async function that returns a response, or an async generator, whose items become one. What one does to a
+stream is a function of streams, so most rows are one line: read it from the inside to the outside.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from examples.listing import listing
+from examples.raw import document_000, document_001, document_002, document_003, document_004
+from examples.raw.routes import router
+from rawasgi.lifespans import lifespan
+from rawasgi.request import Request
+from rawasgi.response import Response
+
+DOCUMENTS = (document_000, document_001, document_002, document_003, document_004)  # imported, they have their rows
+
+
+@asynccontextmanager
+async def living() -> AsyncIterator[None]:
+    """What lives as long as the app: the long tasks of row 37."""
+    yield
+    await document_004.tasks.aclose()
+
+
+@router.get("/")
+async def rows(request: Request) -> Response:
+    """All rows."""
+    return listing(request, {"rawasgi": ""})
+
+
+app = lifespan(router, living)

@@ -1,0 +1,45 @@
+"""Rows 18 to 22: logs, resumable events, a large file, a database cursor."""
+
+import asyncio
+
+from examples.raw.download import answer
+from examples.raw.events import sse
+from examples.raw.routes import router
+from examples.sources import files, logs, progress
+from examples.sources import rows as database
+from rawasgi import respond, streams
+from rawasgi.request import Request
+from rawasgi.response import Response
+
+
+@router.get("/logs/stream")
+async def stream_logs(_: Request) -> Response:
+    """Row 18: text needs no format."""
+    return respond.stream(logs.invented(), headers={"X-Stream-Id": "demo-log-stream", "Cache-Control": "no-cache"})
+
+
+@router.get("/events")
+async def events(request: Request) -> Response:
+    """Row 19: a browser that lost us comes back with the last id it saw, and goes on after it."""
+    after = progress.resume_point(request.last_event_id)
+    return sse(progress.events(after), headers={"Connection": "keep-alive"})
+
+
+@router.get("/download/sample")
+async def download_sample(request: Request) -> Response:
+    """Row 20: a file in chunks, whole or in part; HEAD is GET without the body, and needs no line of ours."""
+    path = await asyncio.to_thread(files.sample)
+    return answer(request, path, filename="sample.dat")
+
+
+@router.get("/safe-stream")
+async def safe_stream(_: Request) -> Response:
+    """Row 21: nobody asks whether the client is there. When it leaves, the source is closed: within milliseconds."""
+    return respond.sse(progress.safe())
+
+
+@router.get("/rows")
+async def rows(request: Request) -> Response:
+    """Row 22: a blocking cursor in one thread, which opened it and closes it; it reads no further than is sent."""
+    count = request.query("count", int, database.row_count(), minimum=0)
+    return respond.ndjson(streams.from_thread(database.rows(count)))

@@ -1,0 +1,145 @@
+"""Rows 31 to 42: chats, pipelines, tasks, retrieval, a WebSocket, a monitor."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from examples.raw import parameters
+from examples.raw.events import log, rescue, sse, told
+from examples.raw.parameters import prompt
+from examples.raw.routes import router
+from examples.sources import chat, pipeline, retrieval, text, tokens
+from examples.sources import tasks as long_tasks
+from examples.sources.dialogue import Bye, dialogue
+from examples.sources.items import Item
+from examples.sources.monitor import Monitor
+from rawasgi import respond, streams
+from rawasgi.errors import HTTPError
+from rawasgi.request import Request
+from rawasgi.response import Response
+from rawasgi.streams.base import owned
+from rawasgi.websocket import WebSocket
+
+tasks = long_tasks.Tasks()
+machine = Monitor()
+
+
+@router.get("/text")
+async def characters(request: Request) -> Response:
+    """Row 31: character by character, each whole, whatever UTF-8 makes of it."""
+    said = request.query("text", prompt, "Hello, asyncio streaming!")
+    return respond.stream(text.characters(said, parameters.delay(request, 0.1)))
+
+
+@router.get("/chat")
+async def chat_text(request: Request) -> Response:
+    """Row 32: tokens as they come."""
+    return respond.stream(tokens.answer(request.query("prompt", prompt)))
+
+
+@router.get("/chat-sse")
+async def chat_sse(request: Request) -> Response:
+    """Row 33: the same tokens as JSON events."""
+    return respond.sse(streams.map(tokens.answer(request.query("prompt", prompt)), lambda token: {"content": token}))
+
+
+@router.post("/v1/chat/completions")
+async def completions(request: Request) -> Response:
+    """Row 34: what OpenAI's own clients ask and read, their errors included."""
+    try:
+        asked = chat.parse(await request.json())
+    except chat.BadRequest as error:
+        return respond.json(chat.error(str(error), param=error.param), 400)
+    except HTTPError as error:
+        return respond.json(chat.error(error.text), error.status)
+    if not asked.stream:
+        return respond.json(await chat.completion(asked, tokens.Model()))
+
+    async def frames() -> AsyncIterator[object]:
+        try:
+            async with aclosing(chat.chunks(asked, tokens.Model())) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except Exception as error:
+            log.error("completion failed", exc_info=error)
+            yield chat.error("the model failed", "server_error")
+        else:
+            yield "[DONE]"
+
+    return respond.sse(frames())
+
+
+@router.get("/pipeline")
+async def pipe(_: Request) -> Response:
+    """Row 35: every stage owns the one before: closing the last closes them all, last to first."""
+    doubled = streams.map(pipeline.numbers(), lambda number: number * 2)
+    large = streams.filter(doubled, lambda number: number > 10)
+    return respond.stream(streams.map(large, "{}\n".format))
+
+
+@router.get("/merge")
+async def merge(_: Request) -> Response:
+    """Row 36: two sources at once, in order of arrival; when one fails, the other is closed."""
+    return respond.stream(streams.merge(pipeline.letters_a(), pipeline.letters_b()))
+
+
+@router.get("/tasks/{steps}")
+async def task(request: Request) -> Response:
+    """Row 37: the work belongs to the app, the stream only looks on: leave, come back with the last id, and go on."""
+    steps = request.param("steps", int, minimum=1, maximum=1000)
+    name, after = long_tasks.resume_point(request.last_event_id) or (None, 0)
+    if (wanted := request.query("task", str, name)) != name:
+        name, after = wanted, 0
+    try:
+        name = name or tasks.start(steps)
+        following = tasks.follow(name, after)
+    except long_tasks.TooManyTasks as error:
+        raise HTTPError(503, str(error), headers=((b"retry-after", b"1"),)) from None
+    except LookupError as error:
+        raise HTTPError(404, str(error)) from None
+
+    async def items() -> AsyncIterator[Item]:
+        yield Item({"task": name}, "task")
+        async with aclosing(following):
+            async for step in following:
+                yield Item(step, id=long_tasks.event_id(name, step["step"]))
+        yield Item("Completed", "done")
+
+    return sse(told(items()), {"X-Task-Id": name})
+
+
+@router.get("/rag")
+async def rag(request: Request) -> Response:
+    """Row 38: every event by its name: retrieval, generation, content, done."""
+    answer = retrieval.answer(request.query("question", prompt))
+    return sse(told(streams.map(answer, lambda event: Item(event, str(event["type"])))))
+
+
+@router.get("/stream-text-error")
+async def stream_text_error(_: Request) -> Response:
+    """Row 39: text has no events: a failure is one more line, which the client must know to look for."""
+    return respond.stream(rescue(text.failing_text(), ValueError, "ERROR: {}\n".format))
+
+
+@router.get("/cancel")
+async def cancel(_: Request) -> Response:
+    """Row 40: the source sees CancelledError at its ``await``, as if a task of its own were cancelled."""
+    return respond.stream(text.cancellable())
+
+
+@router.websocket("/ws")
+async def websocket_chat(websocket: WebSocket) -> None:
+    """Row 41: both directions at once, over the same kind of stream; codes say why it ends."""
+    await websocket.accept()
+    try:
+        async with owned(aiter(websocket)) as incoming, aclosing(dialogue(incoming)) as frames:
+            async for frame in frames:
+                await websocket.send(json.dumps(frame, ensure_ascii=False))
+    except Bye as bye:
+        await websocket.close(bye.code, bye.reason)
+
+
+@router.get("/monitor")
+async def monitor(request: Request) -> Response:
+    """Row 42: however many watch, one reads; and nobody reads when nobody watches."""
+    return respond.sse(machine.watch(request.query("count", int, 0, minimum=1) or None))

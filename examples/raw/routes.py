@@ -1,0 +1,5 @@
+"""The router to which every document adds its rows."""
+
+from rawasgi.routing import Router
+
+router = Router()
