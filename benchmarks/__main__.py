@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = datetime.now(UTC)
     machine = report.machine()
     try:
-        figures = running.run(questions, options.server, rounds, options.quick, _say)
+        samples = running.run(questions, options.server, rounds, options.quick, _say)
     except Unexpected as error:
         print(error, file=sys.stderr)
         return 2
@@ -71,8 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "quick": options.quick,
         "rounds": rounds,
         "machine": machine,
-        "units": {question.name: question.unit for question in questions},
-        "figures": figures,
+        "units": {question.name: question.figures for question in questions},
+        "samples": {
+            name: {app: [asdict(sample) for sample in taken] for app, taken in apps.items()}
+            for name, apps in samples.items()
+        },
     }
     text = json.dumps(result, indent=1)
     RESULTS.mkdir(exist_ok=True)
@@ -82,10 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(text)
     else:
         for question in questions:
-            print(report.table(question, options.server, figures[question.name]))
+            print(report.table(question, options.server, samples[question.name]))
         print(report.sentence(machine))
     _say(f"the figures are in {kept}")
-    failed = report.missed(questions, options.server, figures) if options.check else []
+    failed = report.missed(questions, options.server, samples) if options.check else []
     for sentence in failed:
         print(sentence, file=sys.stderr)
     return 1 if failed else 0

@@ -14,7 +14,6 @@ HOST = "127.0.0.1"
 END = b"\r\n0\r\n\r\n"  # of a chunked body (RFC 9112, 7.1)
 OK = b"HTTP/1.1 200"
 PATIENCE = 60.0
-WARM_UP = 0.2  # of load(), not counted
 
 
 class Unexpected(Exception):
@@ -28,6 +27,14 @@ class Answer:
     status: int
     media_type: str | None
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How long it took, and for how many chunks or responses."""
+
+    seconds: float
+    count: int
 
 
 def read(port: int, path: str) -> Answer:
@@ -59,20 +66,19 @@ def drain(port: int, path: str) -> float:
         return perf_counter() - began
 
 
-def load(port: int, path: str, connections: int, seconds: float) -> float:
-    """Return the responses a second to GET *path* over so many *connections*, each with one request under way.
+def load(port: int, path: str, connections: int, seconds: float) -> Taken:
+    """GET *path* for so long over so many *connections*, each with one request under way.
 
     A server may end a connection between two responses (hypercorn does, after 1000): it is opened anew.
     """
     request = _request(path)
+    began = perf_counter()
     with selectors.DefaultSelector() as selector:
         for _ in range(connections):
             _open(selector, port, request)
         try:
-            _count(selector, port, path, request, WARM_UP)
-            began = perf_counter()
             count = _count(selector, port, path, request, seconds)
-            return count / (perf_counter() - began)
+            return Taken(perf_counter() - began, count)
         finally:
             for key in list(selector.get_map().values()):
                 selector.unregister(key.fileobj)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from benchmarks.clients import Taken
+
 NAKED, RAW, FASTAPI = "naked", "raw", "fastapi"
 APPS = {NAKED: "benchmarks.apps.naked:app", RAW: "benchmarks.apps.raw:app", FASTAPI: "benchmarks.apps.fastapi_:app"}
 
@@ -33,19 +35,27 @@ class Target:
 class Question:
     """One benchmark.
 
-    *measure*: given the port of a server and whether to be quick, returns the figure. *is_rate*: more is better, or
-    else it is a time. *path*: what is compared between the apps before anything is timed. *turns*: how often each app
-    is measured in a round. *targets*: by server.
+    *unit*: what is counted. *measure*: given the port of a server and whether to be quick, returns how long how many
+    of them took. *is_rate*: the figure is how many a second, or else microseconds for one. *path*: what is compared
+    between the apps before anything is timed. *turns*: how often each app is measured in a round. *targets*: by server.
     """
 
     name: str
     text: str
     unit: str
     path: str
-    measure: Callable[[int, bool], float]
+    measure: Callable[[int, bool], Taken]
     is_rate: bool = False
     turns: int = 1
     targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> str:
+        """What the figures are."""
+        return f"{self.unit}s a second" if self.is_rate else f"us a {self.unit}"
+
+    def figure(self, taken: Taken) -> float:
+        return taken.count / taken.seconds if self.is_rate else taken.seconds / taken.count * 1e6
 
     def speed(self, figure: float, of: float) -> float:
         """Return how many times as fast *figure* is as the figure *of* another."""

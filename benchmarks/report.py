@@ -8,51 +8,61 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.question import APPS, NAKED, RAW, Question
-from benchmarks.running import Figures
+from benchmarks.running import Sample, Samples
 
 PACKAGES = ("uvicorn", "uvloop", "httptools", "hypercorn", "h11", "fastapi", "starlette")
 
 
-def speeds(question: Question, figures: dict[str, list[float]], app: str, peer: str) -> list[float]:
-    """Return how many times as fast *app* is as *peer*, turn by turn: both in the same minute."""
-    return [question.speed(figure, of) for figure, of in zip(figures[app], figures[peer], strict=True)]
+def speed(question: Question, samples: Samples, app: str, peer: str) -> float:
+    """Return how many times as fast *app* is as *peer*: the median of what each turn says, which had both."""
+    pairs = zip(samples[app], samples[peer], strict=True)
+    return median(question.speed(sample.figure, of.figure) for sample, of in pairs)
 
 
-def sentences(question: Question, server: str, figures: dict[str, list[float]]) -> list[tuple[bool, str]]:
+def sentences(question: Question, server: str, samples: Samples) -> list[tuple[bool, str]]:
     """Return for each target whether it was reached, and where raw stands."""
     result = []
     for target in question.targets.get(server, ()):
-        speed = median(speeds(question, figures, RAW, target.peer))
-        result.append((target.reached(speed), target.say(question.name, speed)))
+        stands = speed(question, samples, RAW, target.peer)
+        result.append((target.reached(stands), target.say(question.name, stands)))
     return result
 
 
-def missed(questions: Iterable[Question], server: str, figures: Figures) -> list[str]:
+def missed(questions: Iterable[Question], server: str, samples: dict[str, Samples]) -> list[str]:
     """Return one sentence for each target that was not reached."""
     return [
         sentence
         for question in questions
-        for reached, sentence in sentences(question, server, figures[question.name])
+        for reached, sentence in sentences(question, server, samples[question.name])
         if not reached
     ]
 
 
-def table(question: Question, server: str, figures: dict[str, list[float]]) -> str:
+def table(question: Question, server: str, samples: Samples) -> str:
     """Return the table of one question in Markdown, and where raw stands below it. Naked is 1.00."""
-    count = len(figures[NAKED])
-    lines = [
-        f"{question.name} on {server}: {question.text} ({question.unit}, {count} times each)",
-        "",
-        f"| app     | {'median':>8} | {'least to most':>19} | {'times as fast as naked':>22} |",
-        "|---------|---------:|--------------------:|-----------------------:|",
-    ]
+    rows = [["app", "median", "least to most", "times as fast as naked", f"server, us a {question.unit}"]]
     for app in APPS:
-        taken = figures[app]
-        spread = f"{_short(min(taken))} to {_short(max(taken))}"
-        speed = median(speeds(question, figures, app, NAKED))
-        lines.append(f"| {app:7} | {_short(median(taken)):>8} | {spread:>19} | {speed:22.2f} |")
-    stands = [sentence for _, sentence in sentences(question, server, figures)]
-    return "\n".join([*lines, "", *stands, ""])
+        figures = [sample.figure for sample in samples[app]]
+        rows.append(
+            [
+                app,
+                _short(median(figures)),
+                f"{_short(min(figures))} to {_short(max(figures))}",
+                f"{speed(question, samples, app, NAKED):.2f}",
+                _processor_of(samples[app]),
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    head, *body = [f"| {' | '.join(map(str.rjust, row, widths))} |" for row in rows]
+    line = f"|{'|'.join('-' * (width + 1) + ':' for width in widths)}|"
+    title = f"{question.name} on {server}: {question.text} ({question.figures}, {len(samples[NAKED])} times each)"
+    ends = [sentence for _, sentence in sentences(question, server, samples)]
+    return "\n".join([title, "", head, line, *body, "", *ends, ""])
+
+
+def _processor_of(samples: list[Sample]) -> str:
+    known = [sample.processor for sample in samples if sample.processor is not None]
+    return _short(median(known)) if known else "not known"
 
 
 def _short(figure: float) -> str:

@@ -13,14 +13,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import clients
 from benchmarks.clients import HOST, Unexpected
 from benchmarks.question import APPS, Question
-
-# figures by question and app, in the order in which they were taken: the n-th of each app belong together
-Figures = dict[str, dict[str, list[float]]]
 
 PATIENCE = 20.0
 PROJECT = Path(__file__).parent.parent
@@ -37,20 +35,46 @@ SERVERS: dict[str, Callable[[str, int], list[str]]] = {
 }
 
 
-def run(questions: Sequence[Question], server: str, rounds: int, quick: bool, say: Callable[[str], None]) -> Figures:
-    """Return what *rounds* rounds give; *say* is told of each figure. Raises: Unexpected."""
-    figures: Figures = {question.name: {name: [] for name in APPS} for question in questions}
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement: the question's figure, and microseconds of the server's processor for one of what it counts.
+
+    The second is None where the system does not tell (Linux does). It leaves out the reader, and everything else that
+    wants the processor meanwhile.
+    """
+
+    figure: float
+    processor: float | None
+
+
+# by app, in the order in which they were taken: the n-th of each app belong together
+Samples = dict[str, list[Sample]]
+
+
+def run(
+    questions: Sequence[Question], server: str, rounds: int, quick: bool, say: Callable[[str], None]
+) -> dict[str, Samples]:
+    """Return what *rounds* rounds give, by question; *say* is told of each figure. Raises: Unexpected."""
+    result: dict[str, Samples] = {question.name: {name: [] for name in APPS} for question in questions}
     for number in range(rounds):
         with ExitStack() as stack:
-            ports = {name: stack.enter_context(serving(server, app)) for name, app in APPS.items()}
+            servers = {name: stack.enter_context(serving(server, app)) for name, app in APPS.items()}
             for question in questions:
-                compare({name: clients.read(port, question.path) for name, port in ports.items()})
+                compare({name: clients.read(served.port, question.path) for name, served in servers.items()})
                 for turn in range(question.turns):
-                    for name in _turned(list(ports), number * question.turns + turn):
-                        figure = question.measure(ports[name], quick)
-                        figures[question.name][name].append(figure)
-                        say(f"{question.name} {number + 1}/{rounds} {name}: {figure:.2f} {question.unit}")
-    return figures
+                    for name in _turned(list(servers), number * question.turns + turn):
+                        sample = _sample(question, servers[name], quick)
+                        result[question.name][name].append(sample)
+                        say(f"{question.name} {number + 1}/{rounds} {name}: {sample.figure:.2f} {question.figures}")
+    return result
+
+
+def _sample(question: Question, served: "Served", quick: bool) -> Sample:
+    before = served.processor_seconds()
+    taken = question.measure(served.port, quick)
+    after = served.processor_seconds()
+    processor = None if before is None or after is None else (after - before) / taken.count * 1e6
+    return Sample(question.figure(taken), processor)
 
 
 def _turned(names: list[str], by: int) -> list[str]:
@@ -69,9 +93,24 @@ def compare(answers: dict[str, clients.Answer]) -> None:
             raise Unexpected(f"{name} must answer what {first} answers, {wanted}, not {answer}")
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server process."""
+
+    pid: int
+    port: int
+
+    def processor_seconds(self) -> float | None:
+        """Return what its main thread, in which everything runs, has had of the processor."""
+        try:
+            return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
+        except OSError:
+            return None
+
+
 @contextmanager
-def serving(server: str, app: str) -> Iterator[int]:
-    """Serve *app* in a process of its own while the block runs; gives the port."""
+def serving(server: str, app: str) -> Iterator[Served]:
+    """Serve *app* in a process of its own while the block runs."""
     port = free_port()
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     command = [sys.executable, "-m", *SERVERS[server](app, port)]
@@ -82,7 +121,7 @@ def serving(server: str, app: str) -> Iterator[int]:
                 log.seek(0)
                 said = log.read().decode(errors="replace")
                 raise Unexpected(f"{server} must serve {app} within {PATIENCE:.0f} s, and said: {said}")
-            yield port
+            yield Served(process.pid, port)
         finally:
             process.terminate()
             try:
