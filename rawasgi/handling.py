@@ -1,6 +1,7 @@
 """A function of a request becomes an app."""
 
 import inspect
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
@@ -10,6 +11,9 @@ from rawasgi.errors import AppError, Disconnected, HTTPError
 from rawasgi.inbox import Inbox
 from rawasgi.request import Request
 from rawasgi.response import Response
+from rawasgi.streams import TooManyThreads
+
+logger = logging.getLogger("rawasgi")
 
 Function: TypeAlias = Callable[[Request], Awaitable[object]] | Callable[[Request], AsyncIterator[object]]
 Kind: TypeAlias = Callable[..., Response]
@@ -59,6 +63,12 @@ def handler(function: Function, kind: Kind = respond.stream) -> App:
         except Disconnected:
             if not inbox.disconnected:
                 raise
+        except TooManyThreads as error:
+            if inbox.answered:
+                raise
+            busy = HTTPError(503, "Service Unavailable", headers=((b"retry-after", b"1"),))
+            await failure(busy)(scope, inbox, send)
+            logger.warning("%s", error)
         except Exception:
             if not inbox.answered:
                 await failure(HTTPError(500, "Internal Server Error"))(scope, inbox, send)

@@ -50,10 +50,11 @@ async def watch(main: Coroutine[object, object, T], left: list[str]) -> T:
             final(generator)
 
     sys.set_asyncgen_hooks(on_first, on_final)  # the loop sets its own back when it stops
-    result = await main
-    left.extend(f"still open: {generator!r}" for generator in opened if is_open(generator))
-    left.extend(f"still running: {task!r}" for task in asyncio.all_tasks() if task is not asyncio.current_task())
-    return result
+    try:
+        return await main
+    finally:
+        left.extend(f"still open: {generator!r}" for generator in opened if is_open(generator))
+        left.extend(f"still running: {task!r}" for task in asyncio.all_tasks() if task is not asyncio.current_task())
 
 
 @pytest.fixture(autouse=True)

@@ -128,7 +128,7 @@ class HTTPClient(Answer):
             for held in self._held:
                 self._show(held)
             self._held.clear()
-        self._over = self._over or self.order.complete
+        self._over = self.order.complete
 
     def _show(self, message: Sent) -> None:
         data = b""
@@ -207,7 +207,7 @@ class WebSocketClient(Answer):
         else:  # the body of a denial
             data = cast(WebSocketResponseBody, message).get("body", b"")
             self._body += data
-        self._over = self._over or self.order.complete
+        self._over = self.order.complete
         self._see(message, data)
 
 

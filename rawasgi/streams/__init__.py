@@ -1,14 +1,28 @@
-from rawasgi.streams.base import Stream, owned
+"""What one does to a stream: functions from streams to a stream, which know no web."""
 
+from rawasgi.streams.base import Stream, close, owned
+from rawasgi.streams.batching import batch
+from rawasgi.streams.buffering import buffer
+from rawasgi.streams.deadlines import deadline
+from rawasgi.streams.filtering import filter
+from rawasgi.streams.heartbeats import heartbeat
+from rawasgi.streams.mapping import map
+from rawasgi.streams.merging import merge
+from rawasgi.streams.threads import TooManyThreads, from_thread
+from rawasgi.streams.timeouts import timeout
 
-def map(source, f):
-    async def items():
-        async with owned(source) as it:
-            async for x in it:
-                yield f(x)
-
-    return Stream(items(), source)
-
-
-def heartbeat(source, every, beat):
-    return source
+__all__ = [
+    "Stream",
+    "TooManyThreads",
+    "batch",
+    "buffer",
+    "close",
+    "deadline",
+    "filter",
+    "from_thread",
+    "heartbeat",
+    "map",
+    "merge",
+    "owned",
+    "timeout",
+]

@@ -1,8 +1,11 @@
 """What all wrappers share: a stream owns its sources, and who takes a stream owns it."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Generic, TypeVar
+
+from rawasgi.streams.stepping import Step, Waiter, give_way, settle
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -59,3 +62,105 @@ async def _owned(*streams: AsyncIterable[T]) -> AsyncIterator[AsyncIterator[T]]:
         yield aiter(streams[0])
     finally:
         await close(*streams)
+
+
+class Pull(Generic[T]):
+    """A source, taken item by item by hand, so that a wait for the next one can be left and gone on with.
+
+    ``async with Pull(source) as pull`` owns *source*. ``advance()`` asks for the next item; if that says False, the
+    source waits, and ``await wait(until)`` waits with it, up to that time of the loop's clock. Then there is ``item``,
+    or ``over``. No task is needed, so an asyncio.timeout of the source works, and a stream costs one task however it is
+    wrapped.
+    """
+
+    __slots__ = ("_alarm", "_late", "_loop", "_next", "_source", "_step", "_until", "_waiter", "item", "over")
+
+    def __init__(self, source: AsyncIterable[T]) -> None:
+        self._source = source
+        self._next = aiter(source).__anext__
+        self._loop = asyncio.get_running_loop()
+        self._waiter = Waiter(self._loop)
+        self._step: Step | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._until: float | None = None
+        self._late = False
+        self.item: T
+        self.over = False
+
+    async def __aenter__(self) -> "Pull[T]":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Bring the step under way to its end, then close the source."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        step, self._step = self._step, None
+        try:
+            if step is not None:
+                await settle(step)
+        finally:
+            await close(self._source)
+
+    def advance(self) -> bool:
+        """Ask for the next item; return whether that is settled at once. Raises: what the source raises."""
+        return self._go(Step(self._next()), Step.advance)
+
+    def _go(self, step: Step, how: Callable[[Step], bool]) -> bool:
+        self._step = None
+        try:
+            if not how(step):
+                self._step = step
+                return False
+        except StopAsyncIteration:
+            self.over = True
+        else:
+            self.item = step.value
+        return True
+
+    async def wait(self, until: float | None = None) -> bool:
+        """Wait for the source; return whether it is settled, or the time *until* has come. Raises: what it raises."""
+        step, waiter = self._step, self._waiter
+        assert step is not None  # advance() said that the source waits
+        self._late = False
+        self._until = until
+        if until is not None and (self._alarm is None or self._alarm.when() > until):
+            self._set_alarm(until)
+        while True:
+            if step.waits_for is None:
+                try:
+                    await give_way()
+                except asyncio.CancelledError:
+                    waiter.cancelled = True
+            else:
+                step.wake(waiter)
+                await waiter
+            if waiter.cancelled:
+                waiter.cancelled = False
+                if self._go(step, Step.cancel):
+                    return True
+            elif step.ready() and self._go(step, Step.advance):
+                return True
+            if self._late:
+                return False
+
+    async def stop(self) -> None:
+        """Cancel the wait of the source, and let its clean-up finish."""
+        step, self._step = self._step, None
+        if step is not None:
+            await settle(step)
+
+    def _set_alarm(self, when: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        """One timer for many waits: it is not moved when an item comes, but sees whether it is time when it rings."""
+        self._alarm = None
+        if self._step is None or self._until is None:
+            return
+        if self._until > self._loop.time() + 0.001:
+            self._set_alarm(self._until)
+            return
+        self._late = True
+        self._waiter.wake()

@@ -105,13 +105,41 @@ class Step:
         """Cancel the innermost wait; as ``advance``, of which it is one when the awaitable can be told at once."""
         if self.waits_for is not None and self.waits_for.cancel():
             return self.waits_for.done() and self.advance()
+        return self.throw(asyncio.CancelledError())
+
+    def throw(self, error: BaseException) -> bool:
+        """As ``advance``, with *error* raised where the awaitable waits."""
         try:
-            waits_for = self._generator.throw(asyncio.CancelledError())
+            waits_for = self._generator.throw(error)
         except StopIteration as stop:
             self.value = stop.value
             return True
         self.hold(waits_for)
         return False
+
+
+@types.coroutine
+def _go_on(step: Step) -> Generator[Future | None, None, None]:
+    """Await the rest of *step* as if it had been awaited from its beginning."""
+    finished = False
+    while not finished:
+        if step.waits_for is not None:
+            step.waits_for._asyncio_future_blocking = True  # the task takes it over from us
+        try:
+            yield step.waits_for
+        except asyncio.CancelledError as error:  # its future is cancelled already
+            finished = step.throw(error)
+        else:
+            finished = step.advance()
+
+
+async def settle(step: Step) -> None:
+    """Cancel *step* and bring it to its end. Raises: what it raises, but for its cancellation and its exhaustion."""
+    try:
+        if not step.cancel():
+            await _go_on(step)
+    except (asyncio.CancelledError, StopAsyncIteration):
+        pass
 
 
 async def _await(awaitable: Awaitable[T]) -> T:

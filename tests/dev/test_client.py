@@ -481,6 +481,38 @@ def test_an_app_that_freezes_the_server_is_reported() -> None:
         run(script())
 
 
+def test_an_app_that_gives_way_from_time_to_time_freezes_nobody() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send)
+        await asyncio.sleep(1)
+        for _ in range(2):
+            for _ in range(BURST):
+                await body(send, b"a", True)
+            await asyncio.sleep(0)
+        await receive()
+        await receive()
+
+    async def script() -> None:
+        async with connect(app, "GET", "/", validated=False) as client:
+            await client.leave()
+
+    run(script())
+
+
+@pytest.mark.parametrize("gives_way", [False, True])
+def test_send_gives_way_only_if_told_to(gives_way: bool) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        asyncio.get_running_loop().call_soon(turns.append, None)
+        await start(send)
+        await body(send)
+        turned.append(bool(turns))
+
+    turns: list[None] = []
+    turned: list[bool] = []
+    run(fetch(app, "/", personality=Personality(gives_way=gives_way) if gives_way else Personality()))
+    assert turned == [gives_way]
+
+
 def test_a_send_that_gives_way_freezes_nobody() -> None:
     async def script() -> None:
         async with connect(watched(flood), "GET", "/", personality=Personality(gives_way=True)) as client:
@@ -503,6 +535,17 @@ def test_stops_reading_and_reads_on() -> None:
             client.resume()
             await asyncio.sleep(1.5)
             assert client.body == b"0\n1\n2\n"
+
+    run(script())
+
+
+def test_a_client_that_reads_on_reads_without_end() -> None:
+    async def script() -> None:
+        async with connect(watched(flood), "GET", "/") as client:
+            client.stall()
+            client.resume()
+            for _ in range(2000):
+                await client.chunk()
 
     run(script())
 
@@ -607,6 +650,9 @@ def test_what_the_script_raises_comes_first_and_says_what_the_app_raised() -> No
     with pytest.raises(AssertionError) as caught:
         run(script(ticks))
     assert not hasattr(caught.value, "__notes__")
+    with pytest.raises(ZeroDivisionError) as own:
+        run(script(fails(ZeroDivisionError())))
+    assert not hasattr(own.value, "__notes__")
 
 
 def test_an_app_that_returns_without_an_answer_is_told_of() -> None:
@@ -667,11 +713,15 @@ def test_an_app_that_ignores_being_cancelled_is_reported(cancels: bool) -> None:
                     await client.cancel()
                 await client.cancel()
 
-    if cancels:
-        run(script())
-    else:
-        with pytest.raises(Unfinished, match="even cancelled"):
-            run(script())
+    async def main() -> None:
+        if cancels:
+            await script()
+        else:
+            with pytest.raises(Unfinished, match="even cancelled"):
+                await script()
+            await asyncio.sleep(1000)
+
+    run(main())
 
 
 def test_what_is_raised_when_cancelled_is_raised() -> None:
@@ -770,6 +820,7 @@ def test_a_websocket_can_be_denied_with_a_response() -> None:
         await send({"type": "websocket.http.response.start", "status": 401, "headers": [(b"x-a", b"1")]})
         await send({"type": "websocket.http.response.body", "body": b"no", "more_body": True})
         await send({"type": "websocket.http.response.body", "body": b"!"})
+        assert await receive() == {"type": "websocket.disconnect", "code": 1006}
 
     async def script() -> None:
         async with websocket(app, "/", extensions={"websocket.http.response": {}}) as client:
@@ -777,6 +828,25 @@ def test_a_websocket_can_be_denied_with_a_response() -> None:
                 await client.accepted()
             await client.finished()
             assert (client.header("x-a"), client.body) == ("1", b"no!")
+
+    run(script())
+
+
+@pytest.mark.parametrize("data", ["ab", b"ab"])
+def test_a_websocket_can_stall_too(data: str | bytes) -> None:
+    async def script() -> None:
+        async with websocket(shout, "/") as client:
+            await client.accepted()
+            client.stall(after_bytes=3)
+            for _ in range(5):
+                await client.say(data)
+            await asyncio.sleep(1)
+            assert len([message for direction, message in client.messages if direction == "send"]) == 4  # one waits
+            for _ in range(2):
+                assert len(await client.hear()) == 2
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(60):
+                    await client.hear()
 
     run(script())
 

@@ -167,6 +167,7 @@ async def sends_twice_at_once(receive: Receive, send: Send) -> None:
         await send(E)
     finally:
         slow.cancel()
+        await asyncio.wait([slow])
 
 
 async def websocket_sends_twice_at_once(receive: Receive, send: Send) -> None:
@@ -183,6 +184,7 @@ async def receives_twice_at_once(receive: Receive, send: Send) -> None:
         await receive()
     finally:
         first.cancel()
+        await asyncio.wait([first])
 
 
 async def receives_again_after_cancelling(receive: Receive, send: Send) -> None:
@@ -193,6 +195,7 @@ async def receives_again_after_cancelling(receive: Receive, send: Send) -> None:
     second = asyncio.ensure_future(receive())
     await asyncio.sleep(0)
     second.cancel()
+    await asyncio.wait([second])
     await awaits(receive, send)
 
 
@@ -348,6 +351,9 @@ EXAMPLES: dict[str, tuple[list[Example], list[Example]]] = {  # rule: accepted, 
             http({"type": "http.response.start"}),
             http(start(cast(int, True))),
             http(start(2**63)),
+            http(start(-(2**63) - 1)),
+            http(headed((b"a", b"b", b"c"))),
+            http(headed({b"a", b"b"})),
             http(start(headers={"a": "b"})),
             http(headed(("a", "b"))),
             http(START, body("text")),
@@ -360,10 +366,10 @@ EXAMPLES: dict[str, tuple[list[Example], list[Example]]] = {  # rule: accepted, 
         ],
     ),
     "more-keys-are-plain": (
-        [http(start(mine={"a": [1, 1.5, None, True, "a", b"a", {}]}), END)],
+        [http(start(mine={"a": [1, 1.5, None, True, "a", b"a", {}]}), END), http(start(a=2**63 - 1, b=-(2**63)), END)],
         [
             http(start(mine=mine))
-            for mine in ({1}, 2**63, float("nan"), float("inf"), {1: 2}, [object()], {"a": ({1},)})
+            for mine in ({1}, 2**63, -(2**63) - 1, float("nan"), float("inf"), {1: 2}, [object()], {"a": ({1},)})
         ],
     ),
     "extension-is-offered": (

@@ -1,0 +1,47 @@
+"""Several items at a time."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import TypeVar
+
+from rawasgi.streams.base import Pull, Stream
+
+T = TypeVar("T")
+
+
+def batch(source: AsyncIterable[T], max_items: int, max_age: float | None = None) -> Stream[list[T]]:
+    """Yield lists of up to *max_items* items; a list whose first item is *max_age* seconds old goes out as it is.
+
+    Order: the source's. Reads ahead: *max_items*. Loses: nothing: what was collected comes before the end, and before
+    the source's error. Closes: source.
+    Raises: what *source* raises, unchanged; ValueError for fewer than 1 item or no age.
+    """
+    if max_items < 1:
+        raise ValueError(f"a batch must hold 1 item or more, not {max_items!r}")
+    if max_age is not None and not max_age > 0:
+        raise ValueError(f"the age of a batch must be more than 0 seconds, not {max_age!r}: leave it out instead")
+    return Stream(_batch(source, max_items, max_age), source)
+
+
+async def _batch(source: AsyncIterable[T], max_items: int, max_age: float | None) -> AsyncIterator[list[T]]:
+    now = asyncio.get_running_loop().time
+    async with Pull(source) as pull:
+        items: list[T] = []
+        until: float | None = None
+        while not pull.over:
+            try:
+                if not pull.advance():
+                    while not await pull.wait(until):
+                        yield items
+                        items, until = [], None
+            except Exception:
+                if items:
+                    yield items
+                raise
+            if not pull.over:
+                items.append(pull.item)
+                if max_age is not None and len(items) == 1:
+                    until = now() + max_age
+            if len(items) >= max_items or (pull.over and items):
+                yield items
+                items, until = [], None

@@ -1,0 +1,34 @@
+"""Do not let a stream last too long."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import TypeVar
+
+from rawasgi.streams.base import Pull, Stream
+
+T = TypeVar("T")
+
+
+def deadline(source: AsyncIterable[T], seconds: float) -> Stream[T]:
+    """Yield from *source* for as long as *seconds* after the first item was asked for.
+
+    Order: the source's. Reads ahead: nothing. Loses: what comes later. Closes: source, before it raises.
+    Raises: TimeoutError; what *source* raises, unchanged; ValueError unless *seconds* is more than 0.
+    """
+    if not seconds > 0:
+        raise ValueError(f"a deadline must be more than 0 seconds away, not {seconds!r}: leave it out instead")
+    return Stream(_deadline(source, seconds), source)
+
+
+async def _deadline(source: AsyncIterable[T], seconds: float) -> AsyncIterator[T]:
+    now = asyncio.get_running_loop().time
+    until = now() + seconds
+    async with Pull(source) as pull:
+        while now() < until:
+            if not pull.advance() and not await pull.wait(until):
+                break
+            if pull.over:
+                return
+            yield pull.item
+        await pull.stop()
+        raise TimeoutError(f"the stream was not over in {seconds} s")
