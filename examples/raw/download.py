@@ -56,8 +56,8 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 async def chunks(path: Path, start: int, stop: int) -> AsyncIterator[bytes]:
     """The bytes [start, stop) of *path*: a thread reads, the loop goes on, and the memory is one chunk."""
-    # Opened here: a thread that opens it may finish after we were cancelled, and nobody closes it then. Closing waits for
-    # a read that is under way. If the file became shorter, so does the body, and the client finds out.
+    # Opened here: a thread that opens it may finish after we were cancelled, and nobody closes it then. Closing waits
+    # for a read that is under way. If the file became shorter, so does the body, and the client finds out.
     with path.open("rb") as file:
         file.seek(start)
         while start < stop and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, stop - start))):

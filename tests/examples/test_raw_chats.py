@@ -19,7 +19,7 @@ from rawasgi.dev.client import connect, fetch, lifespan, websocket
 from rawasgi.formats import sse
 from rawasgi.inbox import Inbox
 from rawasgi.request import Request
-from rawasgi.streams.base import Stream
+from rawasgi.streams import Stream
 
 
 @pytest.fixture(autouse=True)
