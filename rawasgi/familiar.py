@@ -2,8 +2,7 @@
 
 Each is a few lines over the core, so to read it is to see what it does under the hood. The signatures and defaults are
 Starlette's (1.10), with ``EventSourceResponse`` and ``ServerSentEvent`` of sse-starlette (3.7) and of ``fastapi.sse``.
-What holds for all: a source is closed whatever happens, an error before the first item is still a 500, HEAD starts no
-stream, and ``background`` runs after the response, also when the client left.
+In all, a source is closed, HEAD starts no stream, and ``background`` runs also when the client left.
 
 Where the three contradict each other, or an RFC:
 
@@ -12,7 +11,7 @@ Where the three contradict each other, or an RFC:
 - CR, LF and NUL in ``event`` and ``id`` are refused, as FastAPI does; sse-starlette strips them.
 - Lines end with LF, as FastAPI's do; sse-starlette ends them with CRLF, which no client tells apart: no ``sep``.
 - No ``shutdown_event``: it needs sse-starlette's patch of the server.
-- Headers of a connection (``connection`` and the like) are not sent over HTTP/2, where RFC 9113 forbids them.
+- Headers of a connection (``connection`` and the like) are not sent over HTTP/2: RFC 9113, 8.2.2.
 """
 
 import asyncio
@@ -279,16 +278,12 @@ class EventSourceResponse(StreamingResponse):
         self.send_timeout = send_timeout
         events: AsyncIterable[Chunk] = streams.map(_async(content), _event)
         if ping:
-            beat = _ping if ping_message_factory is None else lambda: ping_message_factory().encode()
-            events = streams.heartbeat(events, ping, beat)
+            message = ping_message_factory or (lambda: ServerSentEvent(comment="ping"))
+            events = streams.heartbeat(events, ping, lambda: message().encode())
         self.body_iterator = events
 
     def _content(self) -> bytes | Streaming:
         return Streaming(self.body_iterator, send=self.send_timeout)
-
-
-def _ping() -> bytes:
-    return sse.comment("ping")
 
 
 def _event(item: object) -> bytes:
