@@ -200,7 +200,8 @@ def judge(plan: Plan) -> list[str]:
         wrong.append(f"tasks left: {plan.tasks}")
     if plan.generator.ag_frame is not None:
         wrong.append("the source is open")
-    if plan.started and not plan.released and not (plan.ending and (plan.gone.is_set() or plan.stuck or plan.cancelled)):
+    disturbed = plan.gone.is_set() or plan.stuck or plan.cancelled
+    if plan.started and not plan.released and not (plan.ending and disturbed):
         wrong.append("a clean-up was cut off")
     outcome = plan.outcome
     if isinstance(outcome, asyncio.CancelledError):
