@@ -325,7 +325,7 @@ def test_a_dropped_body_cannot_be_read_any_more() -> None:
 
     async def script() -> None:
         async with connect(stream_of(source), "POST", body=[bytes(300 * KIB), b"", b"rest"]) as client:
-            with pytest.raises(AppError, match="dropped.*read the body before the first wait"):
+            with pytest.raises(AppError, match=r"dropped.*read the body before the first wait"):
                 await client.finished()
 
     clock.run(script())
