@@ -116,7 +116,7 @@ class Talk:
 def talk(script: Callable[[Talk, AsyncGenerator[Frame, None]], Coroutine[object, object, T]]) -> tuple[T, int]:
     async def main() -> tuple[T, int]:
         both = Talk()
-        async with aclosing(dialogue(both.incoming(), both.reply)) as frames:
+        async with aclosing(both.incoming()) as incoming, aclosing(dialogue(incoming, both.reply)) as frames:
             result = await script(both, frames)
         return result, both.replies_closed
 
