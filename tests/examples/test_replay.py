@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import cast
 
 import clock
 import pytest
+from settling import settled
 
 from examples import naked, raw, twin
 from examples.catalogue import ROWS, Row
@@ -179,21 +179,6 @@ def differing(one: Seen, other: Seen) -> set[str]:
     return {name.decode() for name in fields} | {
         name for name in ("status", "body") if getattr(one, name) != getattr(other, name)
     }
-
-
-# What is new each time: times of day, clocks, ids, and what the machine says of itself
-FRESH = (
-    (re.compile(rb"\[\d\d:\d\d:\d\d\]"), b"[time]"),
-    (re.compile(rb'"(timestamp|created|process_cpu_seconds|load|\w+_bytes)": ?[\d.e+-]+'), rb'"\1": 0'),
-    (re.compile(rb"chatcmpl-[0-9a-f]{24}"), b"chatcmpl-id"),
-    (re.compile(rb"(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])"), b"name"),
-)
-
-
-def settled(text: bytes) -> bytes:
-    for pattern, replacement in FRESH:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 async def see(app: App, case: Case) -> Seen:
