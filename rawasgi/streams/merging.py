@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Generic, TypeVar
 
 from rawasgi.streams.base import Stream, close
+from rawasgi.streams.stepping import is_cancelled
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ class _Arrivals(Generic[T]):
                 await close(source)
         except asyncio.CancelledError:
             # Ours, or the source's own: without a cancellation of ours it is an error like any other.
-            if not _is_cancelled():
+            if not is_cancelled():
                 self._put(RuntimeError("a source of merge() was cancelled from within"), None)
             raise
         except Exception as error:
@@ -82,9 +83,3 @@ class _Arrivals(Generic[T]):
         if taken is not None:
             taken.set_result(None)
         return arrival
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    assert task is not None
-    return task.cancelling() > 0

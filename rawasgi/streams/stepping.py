@@ -100,6 +100,7 @@ class Step:
                 raise RuntimeError(f"a stream must wait for asyncio's futures, not for {waits_for!r}: use asyncio")
             waits_for._asyncio_future_blocking = False
         self.waits_for = waits_for
+        self._told = None  # a Waiter is yielded again and again, and each time it must be watched anew
 
     def cancel(self) -> bool:
         """Cancel the innermost wait; as ``advance``, of which it is one when the awaitable can be told at once."""
@@ -116,6 +117,12 @@ class Step:
             return True
         self.hold(waits_for)
         return False
+
+
+def is_cancelled() -> bool:
+    """Return whether the running task was cancelled, and nobody has taken that back (``Task.uncancel``)."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 @types.coroutine
