@@ -7,7 +7,6 @@ import clock
 import pytest
 
 from rawasgi import respond
-from rawasgi.asgi import Receive, Scope, Send
 from rawasgi.dev.client import Result, fetch, lifespan, websocket
 from rawasgi.dev.scopes import Options
 from rawasgi.errors import AppError
@@ -296,12 +295,3 @@ def test_a_router_does_not_answer_a_lifespan() -> None:
                 pass
 
     clock.run(script())
-
-
-def test_a_scope_is_not_changed() -> None:
-    async def kept(scope: Scope, receive: Receive, send: Send) -> None:
-        before = dict(scope)
-        await router(scope, receive, send)
-        assert dict(scope) == before
-
-    assert clock.run(fetch(kept, "/items/7")).text == "item 7"
