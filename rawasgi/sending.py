@@ -83,8 +83,7 @@ class _Sender(Driver):
         super().__init__(start, inbox, body.send, body.cleanup)
         self._source = body.source
         self._send = send
-        length = None if start is None else fields.get(start.get("headers", ()), b"content-length")
-        self._left = None if length is None else int(length)
+        self._left: int | None = None  # bytes that the Content-Length promises
 
     async def produce(self, join: bool) -> None:
         """Send everything, up to the end of the body, and close the source."""
@@ -94,6 +93,7 @@ class _Sender(Driver):
         size = 0
         last = turn = monotonic()
         try:
+            self._promise()
             async for chunk in self._source:
                 if type(chunk) is not bytes:
                     chunk = encode(chunk)
@@ -157,6 +157,12 @@ class _Sender(Driver):
         self._free = self._waiter.get_loop().create_future()
         await self._free
         self._free = None
+
+    def _promise(self) -> None:
+        assert self._start is not None
+        length = fields.get(self._start.get("headers", ()), b"content-length")
+        if length is not None:
+            self._left = int(length)
 
     def _count(self, size: int, more_body: bool) -> None:
         """Hold the body to its Content-Length (RFC 9110, 8.6): most servers fail late, and some not at all."""

@@ -85,7 +85,6 @@ def test_gives_the_body_in_its_pieces_and_then_none(body: list[bytes], pieces: l
     clock.run(script())
 
 
-@pytest.mark.xfail(strict=True, reason="read() waits for the disconnect")
 @pytest.mark.parametrize("body", [[b""], [b"", b""]], ids=["one message", "two messages"])
 def test_an_empty_body_that_is_there_at_once_is_at_its_end_at_once(body: list[bytes]) -> None:
     async def talk(inbox: Inbox) -> None:
@@ -215,7 +214,6 @@ def test_is_itself_a_receive() -> None:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="read() waits for the disconnect")
 def test_an_empty_body_is_one_message_as_a_server_gives_it() -> None:
     async def talk(inbox: Inbox) -> None:
         assert await inbox() == {"type": "http.request", "body": b"", "more_body": False}
@@ -291,7 +289,6 @@ def test_reads_no_more_than_256_kib_ahead() -> None:
 # While a response streams
 
 
-@pytest.mark.xfail(strict=True, reason="listen() sees only 4 s later that it is full")
 @pytest.mark.parametrize("turns", [0, 2])
 def test_a_body_that_nobody_reads_does_not_hide_the_disconnect(turns: int) -> None:
     closed: list[float] = []
@@ -316,7 +313,6 @@ def test_a_body_that_nobody_reads_does_not_hide_the_disconnect(turns: int) -> No
     assert closed == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="listen() sees only 4 s later that it is full")
 def test_a_dropped_body_cannot_be_read_any_more() -> None:
     async def source(inbox: Inbox) -> AsyncIterator[str]:
         yield "first"

@@ -202,7 +202,6 @@ def test_a_stream_of_just_its_content_length_is_whole() -> None:
     assert clock.run(fetch(response)).body == b"abc"
 
 
-@pytest.mark.xfail(strict=True, reason="the source stays open")
 def test_a_source_is_closed_also_if_its_content_length_is_no_number() -> None:
     source = Source(b"a")
     with pytest.raises(ValueError):
