@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from rawasgi import HTTPError, Request, Response, Router, respond, streams
-from rawasgi.asgi import Received, Receive, Scope, Send, Sent
+from rawasgi.asgi import Receive, Received, Scope, Send, Sent
 
 opened: Counter[str] = Counter()
 released: Counter[str] = Counter()
