@@ -134,8 +134,9 @@ class EventSourceResponse(StreamingResponse):
         events = streams.map(source, self._encode)
         if self.ping_interval:
             events = streams.heartbeat(events, self.ping_interval, self._ping)
+        send = 30.0 if self.send_timeout is None else self.send_timeout
         cleanup = math.inf if self.cleanup_timeout is None else self.cleanup_timeout
-        return sending.Streaming(events, send=30.0 if self.send_timeout is None else self.send_timeout, cleanup=cleanup)
+        return sending.Streaming(events, self.join, send, cleanup)
 
     def _encode(self, item: object) -> bytes:
         if isinstance(item, bytes | bytearray | memoryview):

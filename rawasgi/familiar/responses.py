@@ -188,8 +188,12 @@ class RedirectResponse(Response):
 
 
 class StreamingResponse(Response):
-    """*content* as it comes: an async iterable, or a plain one, which then runs in a thread of its own."""
+    """*content* as it comes: an async iterable, or a plain one, which then runs in a thread of its own.
 
+    ``join``: items that are ready together leave in one message; False sends each in its own, as Starlette does.
+    """
+
+    join = True
     _is_whole = False
 
     def __init__(
@@ -205,7 +209,7 @@ class StreamingResponse(Response):
         self.body_iterator: AsyncIterable[object] = self._content
 
     def _what(self) -> sending.Streaming:
-        return sending.Streaming(self._chunks())
+        return sending.Streaming(self._chunks(), self.join)
 
     def _chunks(self) -> AsyncIterable[sending.Chunk]:
         return streams.map(self._items(), self._encode)
