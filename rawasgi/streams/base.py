@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Generic, TypeVar
 
 from rawasgi.streams.stepping import Step, Waiter, give_way, is_cancelled, settle
@@ -14,17 +13,16 @@ T = TypeVar("T")
 async def close(*streams: object) -> None:
     """Close *streams*, last to first, each whatever the others raise.
 
-    What has no ``aclose`` needs none. Raises: the first error, once all are closed; the later ones are its context.
+    What has no ``aclose`` needs none. Raises: the last error, once all are closed; the earlier ones are its context.
     """
-    if not streams:
-        return
-    *before, last = streams
-    try:
-        aclose = getattr(last, "aclose", None)
+    for index in range(len(streams) - 1, -1, -1):
+        aclose = getattr(streams[index], "aclose", None)
         if aclose is not None:
-            await aclose()
-    finally:
-        await close(*before)
+            try:
+                await aclose()
+            except BaseException:
+                await close(*streams[:index])
+                raise
 
 
 class Stream(AsyncIterator[T_co], Generic[T_co]):
@@ -51,17 +49,19 @@ class Stream(AsyncIterator[T_co], Generic[T_co]):
         await close(*self._sources, self._items)
 
 
-def owned(*streams: AsyncIterable[T]) -> AbstractAsyncContextManager[AsyncIterator[T]]:
-    """Close *streams*, last to first, on leaving the block; gives the first one's iterator."""
-    return _owned(*streams)
+class owned(Generic[T]):
+    """``async with owned(source) as items`` closes *source* on leaving the block; *items* is its iterator."""
 
+    __slots__ = ("_source",)
 
-@asynccontextmanager
-async def _owned(*streams: AsyncIterable[T]) -> AsyncIterator[AsyncIterator[T]]:
-    try:
-        yield aiter(streams[0])
-    finally:
-        await close(*streams)
+    def __init__(self, source: AsyncIterable[T]) -> None:
+        self._source = source
+
+    async def __aenter__(self) -> AsyncIterator[T]:
+        return aiter(self._source)
+
+    async def __aexit__(self, *_: object) -> None:
+        await close(self._source)
 
 
 class Pull(Generic[T]):
