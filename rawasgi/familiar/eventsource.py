@@ -53,8 +53,8 @@ class ServerSentEvent:
 
 
 class EventSourceResponse(StreamingResponse):
-    """The items of *content* as server-sent events: str (data), dict (fields of an event), ServerSentEvent, bytes (sent
-    as they are), anything else as data in JSON.
+    """The items of *content* as server-sent events: str (data), dict (fields of an event), ServerSentEvent or Event,
+    bytes (sent as they are), anything else as data in JSON.
 
     *ping*: after so many seconds of silence a comment is sent, or what *ping_message_factory* gives; 0 for never.
     *send_timeout*: a client that has not read for so long counts as gone (None: 30 s). *data_sender_callable* runs
@@ -141,6 +141,8 @@ class EventSourceResponse(StreamingResponse):
     def _encode(self, item: object) -> bytes:
         if isinstance(item, bytes | bytearray | memoryview):
             return bytes(item)
+        if isinstance(item, sse.Event):
+            return sse.encode(item)
         if isinstance(item, dict):
             item = ServerSentEvent(**{**item, "sep": self.sep})
         elif not isinstance(item, ServerSentEvent):
