@@ -7,12 +7,11 @@ the spec requires ("HTTP Connection Scope"); what is lacking is added, or no ser
 import json
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import pytest
-import sse_starlette
-import sse_starlette.event
-import sse_starlette.sse
 import starlette.background
 import starlette.responses
 
@@ -39,18 +38,20 @@ def substitute() -> None:
         setattr(starlette.responses, name, getattr(familiar, name))
     for name in ("BackgroundTask", "BackgroundTasks"):
         setattr(starlette.background, name, getattr(familiar, name))
-    for module in (sse_starlette, sse_starlette.sse, sse_starlette.event):
+    for module in map(import_module, ("sse_starlette", "sse_starlette.sse", "sse_starlette.event")):
         for name in ("EventSourceResponse", "ServerSentEvent"):
             if hasattr(module, name):
                 setattr(module, name, getattr(familiar, name))
-    vars(sse_starlette.event)["ensure_bytes"] = ensure_bytes
+        if hasattr(module, "ensure_bytes"):
+            setattr(module, "ensure_bytes", ensure_bytes)  # noqa: B010
     # Private hooks of theirs, which tests put something else into: it is not called, and the rest of the case counts.
     setattr(familiar.EventSourceResponse, "_listen_for_exit_signal", None)  # noqa: B010
     answer = familiar.Response.__call__
 
     async def called(self: familiar.Response, scope: Scope, receive: Receive, send: Send) -> None:
         common = {"asgi": {"version": "3.0"}, "http_version": "1.1", "path": "/", "query_string": b"", "headers": []}
-        await answer(self, {**common, **SERVER[scope["type"]], **scope}, receive, send)  # type: ignore[misc]  # by kind
+        whole = {**common, **SERVER[scope["type"]], **scope}
+        await answer(self, cast(Scope, whole), receive, send)
 
     setattr(familiar.Response, "__call__", called)  # noqa: B010  # mypy would have a method kept
 
