@@ -139,3 +139,29 @@ def test_receive_is_not_called_anew_while_somebody_reads() -> None:
 
     clock.run(script())
     assert calls == [0, 30, 32, 36]
+
+
+def test_the_held_receive_is_given_up_when_the_stream_is_over() -> None:
+    given_up: list[float] = []
+
+    async def source(inbox: Inbox) -> AsyncIterator[str]:
+        yield "first"
+        await asyncio.sleep(1)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def watched() -> Received:
+            try:
+                return await receive()
+            except asyncio.CancelledError:
+                given_up.append(clock.now())
+                raise
+
+        await stream_of(source)(scope, watched, send)
+        assert given_up == [1]  # when the app returns, and not when somebody collects the garbage
+
+    async def script() -> None:
+        async with connect(app) as client:
+            assert await client.rest() == b"first"
+            await client.finished()
+
+    clock.run(script())
