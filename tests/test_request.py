@@ -108,6 +108,7 @@ class Colour(enum.Enum):
         (lambda r: r.query("q"), "/?q=%ff", "\ufffd"),
         (lambda r: r.query("q"), "/?q=%zz%", "%zz%"),
         (lambda r: r.query("q", str, "none"), "/?r=1", "none"),
+        (lambda r: r.query("", str, "none"), "/?&r=1&&", "none"),
         (lambda r: r.query("n", int), "/?n=-12", -12),
         (lambda r: r.query("n", int), "/?n=%2B12", 12),
         (lambda r: r.query("n", int, 3), "/", 3),
