@@ -98,9 +98,15 @@ class WebSocket:
         Spec: extension "WebSocket Denial Response".
         """
         able = "websocket.http.response" in (self.scope.get("extensions") or {})
-        scope = cast(HTTPScope, {**self.scope, "type": "http", "method": "GET" if able else "HEAD"})
-        scope["scheme"] = "https" if self.scope.get("scheme") == "wss" else "http"
-        await answer(scope, self._receive_http, self._send_http if able else _drop)
+        asked = {
+            "http_version": "1.1",
+            **self.scope,
+            "type": "http",
+            "method": "GET" if able else "HEAD",
+            "scheme": "https" if self.scope.get("scheme") == "wss" else "http",
+            "query_string": self.scope.get("query_string") or b"",
+        }
+        await answer(cast(HTTPScope, asked), self._receive_http, self._send_http if able else _drop)
         if not able:
             await self._pass({"type": "websocket.close", "code": 1000})
 
@@ -123,7 +129,7 @@ class WebSocket:
 
     # Once it is open
 
-    async def send(self, data: str | bytes) -> None:
+    async def send(self, data: str | bytes | bytearray | memoryview) -> None:
         """Send one message, text or binary by its type. Raises: Disconnected; OutOfOrder."""
         if isinstance(data, str):
             await self._pass({"type": "websocket.send", "text": data})
