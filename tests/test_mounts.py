@@ -27,6 +27,10 @@ def nested() -> Router:
     async def kept(request: Request) -> str:
         return "outer's"
 
+    @outer.get("/top/{n:int}")
+    async def top(request: Request) -> str:
+        return "outer's"
+
     @inner.get("/x/{n:int}")
     async def number(request: Request) -> str:
         return f"inner's {request.param('n')}"
@@ -159,7 +163,7 @@ def test_a_prefix_begins_with_a_slash_and_does_not_end_with_it(prefix: str) -> N
         Router().mount(prefix, seen)
 
 
-@pytest.mark.parametrize("path", ["/a/kept", "/a/b/x/7", "/a/b/seen", "/none"])
+@pytest.mark.parametrize("path", ["/a/kept", "/top/7", "/a/b/x/7", "/a/b/seen", "/none"])
 def test_the_scope_that_was_given_is_not_changed(path: str) -> None:
     async def kept(scope: Scope, receive: Receive, send: Send) -> None:
         before = dict(scope)

@@ -101,6 +101,12 @@ class Server:
         counts: dict[str, dict[str, int]] = json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1])
         return counts
 
+    async def said(self, text: str) -> None:
+        """Wait until *text* is in the log."""
+        async with asyncio.timeout(PATIENCE):
+            while text not in self.log:
+                await asyncio.sleep(0.01)
+
     async def released(self, name: str, count: int) -> float:
         """Wait until *count* of *name* are released; return how many seconds it took."""
         start = time.monotonic()
@@ -139,11 +145,6 @@ class Client:
         plug: socket.socket = self.writer.get_extra_info("socket")
         plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
-
-
-def servers(names: list[str]) -> object:
-    """A parameter for the ``server`` fixture."""
-    return pytest.mark.parametrize("server", names, indirect=True)
 
 
 def started(name: str, folder: Path) -> Iterator[Server]:

@@ -273,7 +273,7 @@ def test_a_source_stops_when_the_client_leaves(server: Server) -> None:
         writer.close()
         await writer.wait_closed()
         async with asyncio.timeout(0.8):  # all its lines would take 1 s
-            while server.log.read_text().count(said) == before:  # noqa: ASYNC110  it is another process that says it
+            while server.log.read_text().count(said) == before:
                 await asyncio.sleep(0.01)
 
     asyncio.run(main())
