@@ -2,14 +2,18 @@
 
 import asyncio
 import functools
+import inspect
+import operator
 import threading
 from array import array
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+import starlette.responses
 from clock import now, outside, run
 
+from rawasgi import familiar
 from rawasgi.asgi import App
 from rawasgi.dev.client import Result, connect, fetch, websocket
 from rawasgi.errors import AppError, HTTPError
@@ -43,6 +47,35 @@ async def sent(app: App) -> list[bytes]:
         with outside():
             await client.finished()
     return [bytes(each.message["body"]) for each in client.messages if "body" in each.message and each[0] == "send"]  # type: ignore[call-overload]  # bytes
+
+
+# Signatures
+
+
+def parameters(function: Callable[..., object]) -> list[tuple[str, object]]:
+    return [(each.name, each.default) for each in inspect.signature(function).parameters.values()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Response",
+        "PlainTextResponse",
+        "HTMLResponse",
+        "JSONResponse",
+        "RedirectResponse",
+        "StreamingResponse",
+        "Response.set_cookie",
+        "Response.delete_cookie",
+        "Response.render",
+    ],
+)
+def test_parameters_and_defaults_are_starlettes(name: str) -> None:
+    theirs, ours = operator.attrgetter(name)(starlette.responses), operator.attrgetter(name)(familiar)
+    names = [name for name, _ in parameters(theirs)]
+    assert [name for name, _ in parameters(ours)] == names
+    optional = [(name, default) for name, default in parameters(theirs) if default is not inspect.Parameter.empty]
+    assert parameters(ours)[-len(optional) or len(names) :] == optional
 
 
 # Responses

@@ -38,9 +38,11 @@ class ServerSentEvent:
         not an int."""
         if self.retry is not None and not isinstance(self.retry, int):
             raise TypeError(f"retry argument must be int (milliseconds), not {self.retry!r}")
-        data = self.raw_data if self.data is None else self.data
-        if data is not None and not isinstance(data, str):
-            data = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        data = self.raw_data
+        if isinstance(self.data, str):
+            data = self.data
+        elif self.data is not None:
+            data = json.dumps(self.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         parts = [
             sse.Event(comment=self.comment),
             sse.Event(id=self.id),
@@ -155,7 +157,7 @@ class EventSourceResponse(StreamingResponse):
         return ServerSentEvent(comment=f"ping - {datetime.now(UTC)}", sep=self.sep).encode()
 
 
-_OVER = object()
+_OVER, _DONE = object(), object()
 
 
 async def _beside(source: AsyncIterable[object], work: Callable[[], Awaitable[object]]) -> AsyncIterator[object]:
@@ -167,16 +169,16 @@ async def _beside(source: AsyncIterable[object], work: Callable[[], Awaitable[ob
                 yield item
         yield _OVER
 
-    async def nothing() -> AsyncIterator[object]:
+    async def worked() -> AsyncIterator[object]:
         await work()
-        for item in list[object]():
-            yield item
+        yield _DONE
 
-    async with streams.owned(streams.merge(items(), nothing())) as both:
+    async with streams.owned(streams.merge(items(), worked())) as both:
         async for item in both:
             if item is _OVER:
                 return
-            yield item
+            if item is not _DONE:
+                yield item
 
 
 def _line_end(sep: str | None) -> str:
