@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 
 def too_old(version: "tuple[int, ...]") -> "str | None":
@@ -236,10 +237,11 @@ def serve_uvicorn(host: str, number: int) -> None:
 
 def serve_hypercorn(host: str, number: int) -> None:
     import hypercorn.asyncio
-    from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+    from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
 
-    from examples.demo import app
+    from examples import demo
 
+    app = cast(ASGIFramework, demo.app)  # what hypercorn calls an app, in its own types
     open_ones: set[asyncio.Task[object]] = set()
 
     async def tracked(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

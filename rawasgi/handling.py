@@ -50,26 +50,24 @@ def handler(function: Function, kind: Kind = respond.stream) -> App:
             raise AppError(f"a handler answers http, not {scope['type']}: use Router.websocket() or lifespan()")
         inbox = Inbox.of(receive)
         try:
-            response = await answer(Request(scope, inbox))
-            if isinstance(response, Response):
+            try:
+                response = await answer(Request(scope, inbox))
+                if not isinstance(response, Response):
+                    inbox.answered = True  # what is not ours answers for itself
                 await response(scope, inbox, send)
-            else:
-                inbox.answered = True  # what is not ours answers for itself
-                await response(scope, inbox, send)
-        except HTTPError as error:
-            if inbox.answered:
-                raise
-            await failure(error)(scope, inbox, send)
-        except Disconnected:
-            if not inbox.disconnected:
-                raise
-        except TooManyThreads as error:
-            if inbox.answered:
-                raise
-            busy = HTTPError(503, "Service Unavailable", headers=((b"retry-after", b"1"),))
-            await failure(busy)(scope, inbox, send)
-            logger.warning("%s", error)
-        except Exception:
+            except HTTPError as error:
+                if inbox.answered:
+                    raise
+                await failure(error)(scope, inbox, send)
+            except TooManyThreads as error:
+                if inbox.answered:
+                    raise
+                busy = HTTPError(503, "Service Unavailable", headers=((b"retry-after", b"1"),))
+                await failure(busy)(scope, inbox, send)
+                logger.warning("%s", error)
+        except Exception as error:  # also that of an HTTPError which cannot be sent
+            if isinstance(error, Disconnected) and inbox.disconnected:
+                return
             if not inbox.answered:
                 await failure(HTTPError(500, "Internal Server Error"))(scope, inbox, send)
             raise

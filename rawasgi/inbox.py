@@ -36,6 +36,7 @@ class Inbox:
 
     __slots__ = (
         "_begun",
+        "_came",
         "_chunks",
         "_dropped",
         "_end_given",
@@ -55,6 +56,7 @@ class Inbox:
         self._listener: Waiter | None = None  # who was told of _step already
         self._chunks: deque[bytes] | None = None  # made at the first chunk: most requests have no body
         self._size = 0
+        self._came = 0  # messages
         self._readers = 0
         self._begun = False  # somebody has asked for the body, and may ask for more
         self._dropped = False
@@ -109,9 +111,10 @@ class Inbox:
 
     async def _message(self) -> None:
         """Wait until a message has come, whoever takes it."""
+        before = self._came
         self.poll()
         step = self._step
-        if step is None or self._chunks:
+        if step is None or self._came != before:
             return
         if step.waits_for is None:
             await give_way()
@@ -155,6 +158,7 @@ class Inbox:
         return self._size > _AHEAD_BYTES
 
     def _take(self, message: HTTPReceived) -> None:
+        self._came += 1
         if message["type"] == "http.disconnect":
             self.disconnected = True
             return
@@ -174,10 +178,12 @@ class Inbox:
 
         A body that nobody has begun to read does not stand in the way of the disconnect: past 256 KiB it is dropped.
         """
+        self.poll()
         if self._is_full() and not self._begun:
             self._dropped = True
             self._chunks, self._size = None, 0
-        if self.poll():
+            self.poll()
+        if self.disconnected:
             return True
         step = self._step
         if step is not None and self._listener is not waiter:

@@ -17,8 +17,11 @@ _BEAT = _sse.comment()
 
 
 def whole(body: bytes, media_type: str | None, status: int = 200, headers: Fields = None) -> Response:
-    """Answer with *body*, its type and its length; a header of the same name in *headers* comes first."""
-    return Response(body, status, _with(headers, media_type, len(body)))
+    """Answer with *body*, its type and its length; a header of the same name in *headers* comes first.
+
+    Spec: RFC 9110, 8.6 (a 204 has no Content-Length, a 304 not this one).
+    """
+    return Response(body, status, _with(headers, media_type, None if status in (204, 304) else len(body)))
 
 
 def text(text: str, status: int = 200, headers: Fields = None) -> Response:
@@ -40,7 +43,9 @@ def json(
     for what JSON cannot say.
     """
     encoded = (dumps or _dumps)(value)
-    return whole(encoded.encode() if isinstance(encoded, str) else encoded, "application/json", status, headers)
+    if isinstance(encoded, str):
+        encoded = encoded.encode("utf-8", "backslashreplace")  # half a surrogate pair stays the \\ud83d it came as
+    return whole(encoded, "application/json", status, headers)
 
 
 def _dumps(value: object) -> str:
@@ -55,8 +60,8 @@ def redirect(url: str, status: int = 307, headers: Fields = None) -> Response:
 
 
 def empty(status: int = 204, headers: Fields = None) -> Response:
-    """Answer without a body. Spec: RFC 9110, 8.6 (a 204 has no Content-Length)."""
-    return Response(b"", status, _with(headers, None, None if status in (204, 304) else 0))
+    """Answer without a body."""
+    return whole(b"", None, status, headers)
 
 
 def stream(

@@ -9,6 +9,7 @@ from rawasgi.sending import Streaming, close_unsent, send_stream
 
 # They speak of one connection, and make an HTTP/2 or HTTP/3 message malformed (RFC 9113, 8.2.2; RFC 9114, 4.2).
 _CONNECTION_FIELDS = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+_BODILESS = frozenset({204, 205, 304})  # RFC 9110, 15.3.5, 15.3.6, 15.4.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Response:
     def __post_init__(self) -> None:
         if not 200 <= self.status <= 599:
             raise ValueError(f"Response.status must be 200 to 599, not {self.status!r}: 1xx is not an answer")
-        if self.body and self.status in (204, 304) and isinstance(self.body, bytes):
+        if self.body and self.status in _BODILESS and isinstance(self.body, bytes):
             raise ValueError(
                 f"Response.body must be empty with status {self.status} (RFC 9110, 15): use another status"
             )
@@ -34,9 +35,9 @@ class Response:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response.
 
-        Sends: http.response.start, http.response.body+. HEAD, 204 and 304 have no body: their source is closed and
-        never started. Returns also when the client left. Raises: what the source raises; AppError for a scope that is
-        not http. Spec: "Response Start", "Response Body".
+        Sends: http.response.start, http.response.body+. HEAD, 204, 205 and 304 have no body: their source is closed
+        and never started. Returns also when the client left. Raises: what the source raises; AppError for a scope that
+        is not http. Spec: "Response Start", "Response Body".
         """
         if scope["type"] != "http":
             raise AppError(f"a Response answers http, not {scope['type']}: route it by its kind of scope")
@@ -48,7 +49,7 @@ class Response:
         }
         body = self.body
         if isinstance(body, Streaming):
-            if scope["method"] != "HEAD" and self.status not in (204, 304):
+            if scope["method"] != "HEAD" and self.status not in _BODILESS:
                 await send_stream(body, start, inbox, send)
                 return
             await close_unsent(body, inbox, send)

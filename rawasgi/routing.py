@@ -96,7 +96,10 @@ class Router:
         return route
 
     def mount(self, prefix: str, app: App) -> None:
-        """Let *app* answer all under *prefix*: its root_path grows by it, its path stays, as "Root Path" has it."""
+        """Let *app* answer all under *prefix*: its root_path grows by it, its path has the whole root_path in it.
+
+        So the spec wants it, and uvicorn gives it; hypercorn and granian leave their own root_path out of the path.
+        """
         if not prefix.startswith("/") or prefix.endswith("/"):
             raise ValueError(f"the prefix of a mount must begin with / and not end with it, not {prefix!r}")
         self._mounts.append((prefix, app))
@@ -135,7 +138,8 @@ class Router:
         if mount is not None:
             prefix, app = mount
             scope = scope.copy()
-            scope["root_path"] = scope.get("root_path", "") + prefix
+            root = scope.get("root_path", "")
+            scope["root_path"], scope["path"] = root + prefix, root + path
             await app(scope, receive, send)
         elif not allowed:
             await failure(HTTPError(404, "Not Found"))(scope, receive, send)
@@ -160,7 +164,8 @@ class Router:
         if mount is not None:
             prefix, app = mount
             scope = scope.copy()
-            scope["root_path"] = scope.get("root_path", "") + prefix
+            root = scope.get("root_path", "")
+            scope["root_path"], scope["path"] = root + prefix, root + path
             await app(scope, receive, send)
         else:
             await WebSocket(scope, receive, send).deny(404, "Not Found")

@@ -9,7 +9,7 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 
 import clock
@@ -84,7 +84,7 @@ class Plan:
             await asyncio.sleep(self.random.random())
         elif kind == "future":
             future = loop.create_future()
-            loop.call_later(self.random.random(), lambda: future.done() or future.set_result(None))
+            loop.call_later(self.random.random(), resolve, future)
             await future
         elif kind == "timeout":
             try:
@@ -99,7 +99,7 @@ class Plan:
         elif kind == "task":
             await asyncio.create_task(asyncio.sleep(self.random.random() / 4))
 
-    async def source(self) -> AsyncIterator[bytes]:
+    async def source(self) -> AsyncGenerator[bytes, None]:
         self.started = True
         try:
             for number, kind in enumerate(self.waits):
@@ -125,7 +125,7 @@ class Plan:
                 await self.wait(kind)
             self.released = True
 
-    def response(self) -> tuple[Response, AsyncIterator[bytes]]:
+    def response(self) -> tuple[Response, AsyncGenerator[bytes, None]]:
         source = self.source()
         if self.wrapped == "sse":
             return respond.sse(decoded(source), heartbeat=0.7), source
@@ -198,9 +198,10 @@ def judge(plan: Plan) -> list[str]:
     wrong = []
     if plan.tasks:
         wrong.append(f"tasks left: {plan.tasks}")
-    if plan.generator.ag_frame is not None:
+    if plan.generator.ag_frame is not None:  # type: ignore[attr-defined]  # every generator of Python's own has one
         wrong.append("the source is open")
-    if plan.started and not plan.released and not (plan.ending and (plan.gone.is_set() or plan.stuck or plan.cancelled)):
+    disturbed = plan.gone.is_set() or plan.stuck or plan.cancelled
+    if plan.started and not plan.released and not (plan.ending and disturbed):
         wrong.append("a clean-up was cut off")
     outcome = plan.outcome
     if isinstance(outcome, asyncio.CancelledError):
@@ -230,18 +231,23 @@ def judge(plan: Plan) -> list[str]:
     return wrong
 
 
-async def decoded(source: AsyncIterator[bytes]) -> AsyncIterator[str]:
+def resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def decoded(source: AsyncGenerator[bytes, None]) -> AsyncIterator[str]:
     try:
         async for item in source:
             yield item.decode()
     finally:
-        await source.aclose()  # type: ignore[attr-defined]
+        await source.aclose()
 
 
 class Iterator:
     """An async iterator that is no generator."""
 
-    def __init__(self, source: AsyncIterator[bytes]) -> None:
+    def __init__(self, source: AsyncGenerator[bytes, None]) -> None:
         self.source = source
 
     def __aiter__(self) -> "Iterator":
@@ -251,7 +257,7 @@ class Iterator:
         return await self.source.__anext__()
 
     async def aclose(self) -> None:
-        await self.source.aclose()  # type: ignore[attr-defined]
+        await self.source.aclose()
 
 
 async def run(first: int, count: int) -> list[tuple[int, list[str]]]:

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator
 
-from rawasgi.streams.base import Stream, owned
+from rawasgi.streams import Stream, owned
 
 
 def gzipped(source: AsyncIterable[bytes]) -> Stream[bytes]:

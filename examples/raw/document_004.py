@@ -17,7 +17,7 @@ from rawasgi import respond, streams
 from rawasgi.errors import HTTPError
 from rawasgi.request import Request
 from rawasgi.response import Response
-from rawasgi.streams.base import owned
+from rawasgi.streams import owned
 from rawasgi.websocket import WebSocket
 
 tasks = long_tasks.Tasks()

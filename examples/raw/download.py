@@ -1,7 +1,6 @@
 """A file over HTTP by hand: validators, one range, chunks. Spec: RFC 9110, 13 "Conditional", 14 "Range"."""
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator
 from email.utils import formatdate
@@ -57,14 +56,10 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 async def chunks(path: Path, start: int, stop: int) -> AsyncIterator[bytes]:
     """The bytes [start, stop) of *path*: a thread reads, the loop goes on, and the memory is one chunk."""
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        descriptor = file.fileno()
-        while start < stop:
-            chunk = await asyncio.to_thread(os.pread, descriptor, min(CHUNK_BYTES, stop - start), start)
-            if not chunk:
-                break  # the file became shorter: the body will be too, and that is found out
+    # Opened here: a thread that opens it may finish after we were cancelled, and nobody closes it then. Closing waits
+    # for a read that is under way. If the file became shorter, so does the body, and the client finds out.
+    with path.open("rb") as file:
+        file.seek(start)
+        while start < stop and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, stop - start))):
             start += len(chunk)
             yield chunk
-    finally:
-        file.close()

@@ -11,7 +11,7 @@ from rawasgi import respond, streams
 from rawasgi.formats.sse import Event
 from rawasgi.respond import Fields
 from rawasgi.response import Response
-from rawasgi.streams.base import Stream, owned
+from rawasgi.streams import Stream, owned
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -137,7 +137,7 @@ async def websocket_chat(websocket: WebSocket) -> None:
 
     await websocket.accept()
     try:
-        async with aclosing(dialogue(incoming())) as outgoing:
+        async with aclosing(incoming()) as messages, aclosing(dialogue(messages)) as outgoing:
             async for reply in outgoing:
                 await websocket.send_text(dumps(reply))
     except Bye as bye:

@@ -1,11 +1,11 @@
 """What all wrappers share: a stream owns its sources, and who takes a stream owns it."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable
+from types import coroutine
+from typing import Any, Generic, TypeVar
 
-from rawasgi.streams.stepping import Step, Waiter, give_way, settle
+from rawasgi.streams.stepping import Step, Waiter, cancelling, settle
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -14,17 +14,40 @@ T = TypeVar("T")
 async def close(*streams: object) -> None:
     """Close *streams*, last to first, each whatever the others raise.
 
-    What has no ``aclose`` needs none. Raises: the first error, once all are closed; the later ones are its context.
+    What has no ``aclose`` needs none. Raises: the last error, once all are closed; the earlier ones are its context.
     """
-    if not streams:
-        return
-    *before, last = streams
-    try:
-        aclose = getattr(last, "aclose", None)
+    for index in range(len(streams) - 1, -1, -1):
+        aclose = getattr(streams[index], "aclose", None)
         if aclose is not None:
-            await aclose()
-    finally:
-        await close(*before)
+            try:
+                await aclose()
+            except BaseException:
+                await close(*streams[:index])
+                raise
+
+
+async def end(tasks: Iterable[asyncio.Task[None]], error: BaseException | None = None) -> None:
+    """Cancel *tasks*, wait until each is through with its clean-up, and raise *error*.
+
+    A cancellation of ours goes on to them, and is raised when they are through. Raises: without *error*, the first one
+    of theirs; the others are told in its notes.
+    """
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        try:
+            _, pending = await asyncio.wait(pending)
+        except asyncio.CancelledError as ours:
+            error = error or ours
+    for task in tasks:
+        theirs = None if task.cancelled() else task.exception()
+        if error is None:
+            error = theirs
+        elif theirs is not None and theirs is not error:
+            error.add_note(f"Then came, in another task: {theirs!r}")
+    if error is not None:
+        raise error
 
 
 class Stream(AsyncIterator[T_co], Generic[T_co]):
@@ -51,17 +74,19 @@ class Stream(AsyncIterator[T_co], Generic[T_co]):
         await close(*self._sources, self._items)
 
 
-def owned(*streams: AsyncIterable[T]) -> AbstractAsyncContextManager[AsyncIterator[T]]:
-    """Close *streams*, last to first, on leaving the block; gives the first one's iterator."""
-    return _owned(*streams)
+class owned(Generic[T]):
+    """``async with owned(source) as items`` closes *source* on leaving the block; *items* is its iterator."""
 
+    __slots__ = ("_source",)
 
-@asynccontextmanager
-async def _owned(*streams: AsyncIterable[T]) -> AsyncIterator[AsyncIterator[T]]:
-    try:
-        yield aiter(streams[0])
-    finally:
-        await close(*streams)
+    def __init__(self, source: AsyncIterable[T]) -> None:
+        self._source = source
+
+    async def __aenter__(self) -> AsyncIterator[T]:
+        return aiter(self._source)
+
+    async def __aexit__(self, *_: object) -> None:
+        await close(self._source)
 
 
 class Pull(Generic[T]):
@@ -70,7 +95,9 @@ class Pull(Generic[T]):
     ``async with Pull(source) as pull`` owns *source*. ``advance()`` asks for the next item; if that says False, the
     source waits, and ``await wait(until)`` waits with it, up to that time of the loop's clock. Then there is ``item``,
     or ``over``. No task is needed, so an asyncio.timeout of the source works, and a stream costs one task however it is
-    wrapped.
+    wrapped. One thing is beyond it: a source's own timeout that ends just while the reader waits for something else
+    (``wait`` was left, and a beat is being sent) cancels the reader there; the reader then closes us, and it is from
+    closing that the source's TimeoutError comes.
     """
 
     __slots__ = ("_alarm", "_late", "_loop", "_next", "_source", "_step", "_until", "_waiter", "item", "over")
@@ -94,16 +121,27 @@ class Pull(Generic[T]):
         """Bring the step under way to its end, then close the source."""
         if self._alarm is not None:
             self._alarm.cancel()
-        step, self._step = self._step, None
         try:
-            if step is not None:
-                await settle(step)
+            await self.stop()
         finally:
             await close(self._source)
 
     def advance(self) -> bool:
         """Ask for the next item; return whether that is settled at once. Raises: what the source raises."""
-        return self._go(Step(self._next()), Step.advance)
+        try:  # as _go, without a Step: a third of what a ready item costs
+            awaitable = self._next()
+            generator: Any = awaitable.__await__()
+            if not hasattr(generator, "send"):
+                return self._go(Step(awaitable), Step.advance)
+            waits_for = generator.send(None)
+        except StopIteration as stop:
+            self.item = stop.value
+        except StopAsyncIteration:
+            self.over = True
+        else:
+            self._step = Step.held(generator, waits_for)
+            return False
+        return True
 
     def _go(self, step: Step, how: Callable[[Step], bool]) -> bool:
         self._step = None
@@ -117,10 +155,12 @@ class Pull(Generic[T]):
             self.item = step.value
         return True
 
-    async def wait(self, until: float | None = None) -> bool:
+    @coroutine
+    def wait(self, until: float | None = None) -> Generator[Any, None, bool]:
         """Wait for the source; return whether it is settled, or the time *until* has come. Raises: what it raises."""
         step, waiter = self._step, self._waiter
         assert step is not None  # advance() said that the source waits
+        told: int | None = None  # how often the task was cancelled when we told the source
         self._late = False
         self._until = until
         if until is not None and (self._alarm is None or self._alarm.when() > until):
@@ -128,19 +168,22 @@ class Pull(Generic[T]):
         while True:
             if step.waits_for is None:
                 try:
-                    await give_way()
+                    yield
                 except asyncio.CancelledError:
                     waiter.cancelled = True
             else:
                 step.wake(waiter)
-                await waiter
+                yield from waiter.__await__()
             if waiter.cancelled:
                 waiter.cancelled = False
+                told = cancelling()
                 if self._go(step, Step.cancel):
                     return True
             elif step.ready() and self._go(step, Step.advance):
                 return True
-            if self._late:
+            # A source that was cancelled is in its clean-up, where nobody may come between, unless it was its own
+            # timeout, and it has taken the cancellation back.
+            if self._late and (told is None or cancelling() < told):
                 return False
 
     async def stop(self) -> None:
@@ -159,7 +202,7 @@ class Pull(Generic[T]):
         self._alarm = None
         if self._step is None or self._until is None:
             return
-        if self._until > self._loop.time() + 0.001:
+        if self._until > self._loop.time() + 0.001:  # uvloop's timers are that early
             self._set_alarm(self._until)
             return
         self._late = True

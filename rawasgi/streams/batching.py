@@ -28,20 +28,23 @@ async def _batch(source: AsyncIterable[T], max_items: int, max_age: float | None
     async with Pull(source) as pull:
         items: list[T] = []
         until: float | None = None
-        while not pull.over:
+        came = True
+        while True:
             try:
-                if not pull.advance():
-                    while not await pull.wait(until):
-                        yield items
-                        items, until = [], None
+                came = (came and pull.advance()) or await pull.wait(until)
             except Exception:
                 if items:
                     yield items
                 raise
-            if not pull.over:
+            if pull.over:
+                break
+            if came:
                 items.append(pull.item)
                 if max_age is not None and len(items) == 1:
                     until = now() + max_age
-            if len(items) >= max_items or (pull.over and items):
+            # A source that is always ready never waits, so nothing but the clock can tell how old its items are.
+            if len(items) >= max_items or (until is not None and now() >= until):
                 yield items
                 items, until = [], None
+        if items:
+            yield items

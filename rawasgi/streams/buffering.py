@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Generic, Literal, TypeAlias, TypeVar
 
-from rawasgi.streams.base import Stream, close
+from rawasgi.streams.base import Stream, close, end, owned
+from rawasgi.streams.stepping import give_way
 
 T = TypeVar("T")
 WhenFull: TypeAlias = Literal["wait", "drop_oldest", "drop_newest"]
@@ -47,53 +48,50 @@ class _Ahead(Generic[T]):
         self._when_full = when_full
         self._waiting: deque[T] = deque()
         self._changed: asyncio.Future[None] | None = None
-        self._over = False
         self.dropped = 0
 
     async def items(self, source: AsyncIterable[T]) -> AsyncIterator[T]:
+        # A task: a source may cancel the task it runs in (asyncio.timeout), and must be the only one in it.
         task = asyncio.create_task(self._read(source))
+        task.add_done_callback(self._change)
+        waiting = self._waiting
         try:
             while True:
-                while self._waiting:
-                    item = self._waiting.popleft()
+                while waiting:
+                    item = waiting.popleft()
                     self._change()
                     yield item
-                if self._over:
-                    await task
-                    return
-                await self._wait()
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            await close(source)  # if the task had not begun
-
-    async def _read(self, source: AsyncIterable[T]) -> None:
-        try:
-            async for item in source:
-                if len(self._waiting) >= self._max_items:
-                    if self._when_full == "drop_newest":
-                        self.dropped += 1
-                        continue
-                    if self._when_full == "drop_oldest":
-                        self.dropped += 1
-                        self._waiting.popleft()
-                    while len(self._waiting) >= self._max_items:
-                        await self._wait()
-                self._waiting.append(item)
-                self._change()
+                if task.done():
+                    break
+                await self._change_comes()
         finally:
             try:
-                await close(source)
+                await end([task])
             finally:
-                self._over = True
-                self._change()
+                await close(source)  # if the task had not begun
+
+    async def _read(self, source: AsyncIterable[T]) -> None:
+        waiting, max_items = self._waiting, self._max_items
+        async with owned(source) as items:
+            async for item in items:
+                if len(waiting) < max_items:
+                    waiting.append(item)
+                    self._change()
+                else:
+                    self.dropped += 1
+                    if self._when_full == "drop_oldest":
+                        waiting.popleft()
+                        waiting.append(item)
+                    await give_way()  # a source that is always ready would never let the reader come
+                while self._when_full == "wait" and len(waiting) >= max_items:
+                    await self._change_comes()
 
     # Only one of the two ever waits: the reader for an item, or the source for room.
 
-    async def _wait(self) -> None:
+    async def _change_comes(self) -> None:
         self._changed = asyncio.get_running_loop().create_future()
         await self._changed
 
-    def _change(self) -> None:
+    def _change(self, _: object = None) -> None:
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)

@@ -1,7 +1,7 @@
 """Change each item."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar, overload
 
 from rawasgi.streams.base import Stream, owned
 
@@ -9,8 +9,12 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-def map(source: AsyncIterable[T], function: Callable[[T], U]) -> Stream[U]:
-    """Yield *function(item)* for each item of *source*.
+@overload
+def map(source: AsyncIterable[T], function: Callable[[T], Awaitable[U]]) -> Stream[U]: ...
+@overload
+def map(source: AsyncIterable[T], function: Callable[[T], U]) -> Stream[U]: ...
+def map(source: AsyncIterable[T], function: Callable[[T], object]) -> Stream[Any]:
+    """Yield *function(item)* for each item of *source*; what it returns is awaited first, if it can be.
 
     Order: the source's. Reads ahead: nothing. Loses: nothing. Closes: source.
     Raises: what *source* and *function* raise, unchanged.
@@ -18,7 +22,14 @@ def map(source: AsyncIterable[T], function: Callable[[T], U]) -> Stream[U]:
     return Stream(_map(source, function), source)
 
 
-async def _map(source: AsyncIterable[T], function: Callable[[T], U]) -> AsyncIterator[U]:
-    async with owned(source):
-        async for item in source:
-            yield function(item)
+async def _map(source: AsyncIterable[T], function: Callable[[T], Any]) -> AsyncIterator[Any]:
+    plain: type | None = None  # the last type seen that cannot be awaited: most functions return but one
+    async with owned(source) as items:
+        async for item in items:
+            value = function(item)
+            if type(value) is not plain:
+                if hasattr(type(value), "__await__"):
+                    value = await value
+                else:
+                    plain = type(value)
+            yield value

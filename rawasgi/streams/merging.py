@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Generic, TypeVar
 
-from rawasgi.streams.base import Stream, close
+from rawasgi.streams.base import Stream, close, end, owned
 
 T = TypeVar("T")
 
@@ -24,67 +24,52 @@ async def _merge(sources: tuple[AsyncIterable[T], ...]) -> AsyncIterator[T]:
     # A task a source: a source may cancel the task it runs in (asyncio.timeout), and must be the only one in it.
     arrivals: _Arrivals[T] = _Arrivals()
     tasks = [asyncio.create_task(arrivals.read(source)) for source in sources]
+    for task in tasks:
+        task.add_done_callback(arrivals.put)
+    left = len(tasks)
+    error: BaseException | None = None
     try:
-        left = len(tasks)
-        while left:
+        while left and error is None:
             arrival = await arrivals.take()
-            if arrival is None:
-                left -= 1
-            elif isinstance(arrival, BaseException):
-                raise arrival
-            else:
+            if not isinstance(arrival, asyncio.Task):
                 yield arrival[0]
+            elif arrival.cancelled():
+                error = RuntimeError("a source of merge() was cancelled, but not by merge(): let it raise, or end")
+            else:
+                error = arrival.exception()
+                left -= 1
     finally:
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        await close(*sources)  # those whose task had not begun
+        try:
+            await end(tasks, error)
+        finally:
+            await close(*sources)  # those whose task had not begun
 
 
 class _Arrivals(Generic[T]):
-    """What has come, in order: an item, the end of a source (None) or its error."""
+    """What has come, in order: an item, and whom to tell that it was taken; or the task of a source that is over."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._came: deque[tuple[tuple[T] | BaseException | None, asyncio.Future[None] | None]] = deque()
+        self._came: deque[tuple[T, asyncio.Future[None]] | asyncio.Task[None]] = deque()
         self._wanted: asyncio.Future[None] | None = None
 
     async def read(self, source: AsyncIterable[T]) -> None:
-        try:
-            try:
-                async for item in source:
-                    taken = self._loop.create_future()
-                    self._put((item,), taken)
-                    await taken
-            finally:
-                await close(source)
-        except asyncio.CancelledError:
-            # Ours, or the source's own: without a cancellation of ours it is an error like any other.
-            if not _is_cancelled():
-                self._put(RuntimeError("a source of merge() was cancelled from within"), None)
-            raise
-        except Exception as error:
-            self._put(error, None)
-        else:
-            self._put(None, None)
+        async with owned(source) as items:
+            async for item in items:
+                taken = self._loop.create_future()
+                self.put((item, taken))
+                await taken
 
-    def _put(self, arrival: tuple[T] | BaseException | None, taken: "asyncio.Future[None] | None") -> None:
-        self._came.append((arrival, taken))
+    def put(self, arrival: tuple[T, asyncio.Future[None]] | asyncio.Task[None]) -> None:
+        self._came.append(arrival)
         if self._wanted is not None and not self._wanted.done():
             self._wanted.set_result(None)
 
-    async def take(self) -> tuple[T] | BaseException | None:
+    async def take(self) -> tuple[T, asyncio.Future[None]] | asyncio.Task[None]:
         while not self._came:
             self._wanted = self._loop.create_future()
             await self._wanted
-        arrival, taken = self._came.popleft()
-        if taken is not None:
-            taken.set_result(None)
+        arrival = self._came.popleft()
+        if isinstance(arrival, tuple) and not arrival[1].done():
+            arrival[1].set_result(None)
         return arrival
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    assert task is not None
-    return task.cancelling() > 0

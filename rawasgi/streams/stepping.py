@@ -29,7 +29,9 @@ it was just about to run throws all the same; ``Waiter`` turns that into the val
 
 A callback that is to run the task must run in the task's own context (contextvars), and outside of any task. A
 future's done callback does, when it was added with that context, which the Task tells when it registers. Everything
-else (timers, ``cancel`` from another task) goes through ``loop.call_soon``.
+else (timers, ``cancel`` from another task) goes through ``loop.call_soon``. So does everything, once a second task has
+waited: a stream may be read by one task after the other (on Python 3.11, ``asyncio.wait_for(anext(stream), 1)`` makes
+one for each item), and what was watched for the first would wake the second in the first one's context.
 """
 
 import asyncio
@@ -49,6 +51,7 @@ class Future(Protocol):
     def add_done_callback(self, callback: Callable[[Any], object], /, *, context: Context | None = None) -> None: ...
     def cancel(self, msg: Any = None) -> bool: ...
     def done(self) -> bool: ...
+    def result(self) -> object: ...
 
 
 @types.coroutine
@@ -74,6 +77,15 @@ class Step:
         self.waits_for: Future | None = None
         self.value: Any = None
 
+    @classmethod
+    def held(cls, generator: Generator[Any, None, Any], waits_for: Future | None) -> "Step":
+        """What was begun elsewhere, and has yielded *waits_for*. Raises: as ``hold``."""
+        step = cls.__new__(cls)
+        step._generator = generator
+        step.value = None
+        step.hold(waits_for)
+        return step
+
     def wake(self, waiter: "Waiter") -> None:
         """Have *waiter* woken, the same one each time, when ``waits_for`` is done."""
         if self.waits_for is not self._told and self.waits_for is not None:
@@ -85,6 +97,14 @@ class Step:
 
     def advance(self) -> bool:
         """Run to the next wait (False) or to the end (True). Raises: what the awaitable raises."""
+        failure = None
+        if self.waits_for is not None:
+            try:
+                self.waits_for.result()  # as a Task does: granian's futures say only here that they were cancelled
+            except BaseException as error:
+                failure = error
+        if failure is not None:  # not from within the except: the awaitable would see it in sys.exception()
+            return self.throw(failure)
         try:
             waits_for = self._generator.send(None)
         except StopIteration as stop:
@@ -100,6 +120,7 @@ class Step:
                 raise RuntimeError(f"a stream must wait for asyncio's futures, not for {waits_for!r}: use asyncio")
             waits_for._asyncio_future_blocking = False
         self.waits_for = waits_for
+        self._told = None  # a Waiter is yielded again and again, and each time it must be watched anew
 
     def cancel(self) -> bool:
         """Cancel the innermost wait; as ``advance``, of which it is one when the awaitable can be told at once."""
@@ -118,6 +139,17 @@ class Step:
         return False
 
 
+def cancelling() -> int:
+    """Return how often the running task was cancelled, less what was taken back (``Task.uncancel``)."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def is_cancelled() -> bool:
+    """Return whether the running task was cancelled, and nobody has taken that back."""
+    return cancelling() > 0
+
+
 @types.coroutine
 def _go_on(step: Step) -> Generator[Future | None, None, None]:
     """Await the rest of *step* as if it had been awaited from its beginning."""
@@ -127,19 +159,26 @@ def _go_on(step: Step) -> Generator[Future | None, None, None]:
             step.waits_for._asyncio_future_blocking = True  # the task takes it over from us
         try:
             yield step.waits_for
-        except asyncio.CancelledError as error:  # its future is cancelled already
+        except BaseException as error:  # the error of that future, or our cancellation: both belong to the innermost
             finished = step.throw(error)
         else:
             finished = step.advance()
 
 
 async def settle(step: Step) -> None:
-    """Cancel *step* and bring it to its end. Raises: what it raises, but for its cancellation and its exhaustion."""
+    """Cancel *step* and bring it to its end.
+
+    Raises: what it raises, but for its exhaustion and the cancellation: that was ours, unless we are cancelled as well.
+    """
+    before = cancelling()
     try:
         if not step.cancel():
             await _go_on(step)
-    except (asyncio.CancelledError, StopAsyncIteration):
+    except StopAsyncIteration:
         pass
+    except asyncio.CancelledError:
+        if cancelling() > before:
+            raise
 
 
 async def _await(awaitable: Awaitable[T]) -> T:
@@ -153,13 +192,14 @@ class Waiter:
     holder clears it.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callbacks", "_context", "_loop", "cancelled", "woken")
+    __slots__ = ("_asyncio_future_blocking", "_callbacks", "_context", "_loop", "_moved", "cancelled", "woken")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop or asyncio.get_running_loop()
         self._asyncio_future_blocking = False
         self._callbacks: list[tuple[Callable[[Any], object], Context | None]] = []
         self._context: Context | None = None
+        self._moved = False  # more than one task has waited
         self.woken = False
         self.cancelled = False
 
@@ -177,8 +217,11 @@ class Waiter:
     def _fire(self, _: object = None) -> None:
         self.woken = True
         callbacks, self._callbacks = self._callbacks, []
-        for callback, _context in callbacks:
-            callback(self)
+        for callback, context in callbacks:
+            if self._moved:
+                self._loop.call_soon(callback, self, context=context)
+            else:
+                callback(self)
 
     def __await__(self) -> Generator["Waiter", None, None]:
         if not self.woken and not self.cancelled:
@@ -196,7 +239,8 @@ class Waiter:
 
     def add_done_callback(self, callback: Callable[[Any], object], *, context: Context | None = None) -> None:
         self._callbacks.append((callback, context))
-        if self._context is None:
+        if context is not self._context and context is not None:
+            self._moved = self._context is not None
             self._context = context
 
     def cancel(self, msg: object = None) -> bool:

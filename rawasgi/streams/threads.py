@@ -8,12 +8,18 @@ keeps in its thread (an sqlite3 cursor, a thread-local) or in its context (``var
 ``finally`` runs where its body ran, before ``aclose()`` returns.
 
 The thread reads ahead into a bounded deque. Appending to it needs no lock, and the loop is woken only when the reader
-waits, so items that come fast cost no switch of threads. Two flags say who waits. Each side sets its own, then looks at
-the deque again before it waits; the other changes the deque first, and then looks at the flag. So no wake-up is missed.
+waits, so items that come fast cost no switch of threads. A thread that finds the deque full parks until half of it was
+taken. Two flags say who waits. Each side sets its own, then looks at the deque again before it waits; the other changes
+the deque first, and then looks at the flag. And who takes a flag back wakes the other after that. So a wake-up may come
+once too often, but is never missed.
+
+Closing waits for the iterable's clean-up, however long it takes (whoever sends a stream bounds that); but not for an
+item that is blocked: 0.1 s later the thread is on its own. It closes the iterable when it comes back, and if that fails
+then, ``threading.excepthook`` says so.
 
 The threads belong to the streams, not to a pool: 120 streams that block starve neither each other nor anybody else.
-How many there may be at once is ``limit``. They are daemons: an item that never comes must not keep the process from
-ending.
+How many there may be at once is ``limit``; those on their own count, too. They are daemons: the interpreter waits for
+all other threads when it ends, so one item that never comes would keep the process from ending.
 """
 
 import asyncio
@@ -40,27 +46,14 @@ class TooManyThreads(RuntimeError):
 def from_thread(iterable: Iterable[T], max_items: int = 256) -> Stream[T]:
     """Yield from the blocking *iterable*, which runs in a thread of its own.
 
-    Order: the iterable's. Reads ahead: *max_items*. Loses: nothing. Closes: the iterable's iterator, on its thread; one
-    that is blocked in the midst of an item is waited for no longer than 0.1 s, and closed when it comes back.
+    Order: the iterable's. Reads ahead: *max_items*, of whatever size. Loses: nothing. Closes: the iterable and its
+    iterator, on its thread; one that is blocked in the midst of an item is waited for no longer than 0.1 s.
     Raises: what the iterable raises, unchanged; TooManyThreads, before the first item, when ``limit`` are open.
     """
     if max_items < 1:
         raise ValueError(f"a thread must be allowed to read ahead 1 item or more, not {max_items!r}")
-    return _ThreadStream(_Reader(iterable, max_items, copy_context()))
-
-
-class _ThreadStream(Stream[T]):
-    """Closes the iterable also when its thread was never started."""
-
-    __slots__ = ("_reader",)
-
-    def __init__(self, reader: "_Reader[T]") -> None:
-        super().__init__(reader.items())
-        self._reader = reader
-
-    async def aclose(self) -> None:
-        await super().aclose()
-        self._reader.close_unstarted()
+    reader = _Reader(iterable, max_items, copy_context())
+    return Stream(reader.items(), reader)
 
 
 class _Reader(Generic[T]):
@@ -71,13 +64,14 @@ class _Reader(Generic[T]):
         self._max_items = max_items
         self._context = context
         self._items: deque[T] = deque()
-        self._thread: threading.Thread | None = None
+        self._started = False
         self._room = threading.Event()
         self._parked = False  # the thread waits for room
-        self._wanted = False  # the loop waits for an item
+        self._wanted = False  # the loop waits for news
         self._closing = False
-        self._blocked = True  # the thread is in the iterable's own code
+        self._blocked = True  # the thread is in the midst of an item, as far as we know
         self._over = False
+        self._alone = False  # nobody waits for the thread any more
         self._error: BaseException | None = None
 
     # In the loop
@@ -93,92 +87,114 @@ class _Reader(Generic[T]):
                 while items:
                     yield items.popleft()
                     if self._parked and len(items) <= half:
+                        self._parked = False
                         self._room.set()
-                over = self._over
-                if items:  # they came before it was over
-                    continue
-                if over:
+                self._news.clear()
+                self._wanted = True
+                if self._over and not items:
                     break
-                await self._wait()
-            if self._error is not None:
-                raise self._error
+                if not items:
+                    await self._news.wait()
+                self._wanted = False
         finally:
             await self._stop()
 
     def _start(self) -> None:
         global _running
+        name = f"rawasgi {getattr(self._iterable, '__name__', type(self._iterable).__name__)}"
+        thread = threading.Thread(target=self._context.run, args=(self._run,), name=name, daemon=True)
         with _counting:
             if _running >= limit:
                 raise TooManyThreads(f"no more than {limit} blocking streams may be open at once (threads.limit)")
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise TooManyThreads(f"the system gives no more threads than the {_running} of the streams") from error
             _running += 1
-        name = f"rawasgi {getattr(self._iterable, '__name__', type(self._iterable).__name__)}"
-        self._thread = threading.Thread(target=self._context.run, args=(self._run,), name=name, daemon=True)
-        self._thread.start()
-
-    async def _wait(self) -> None:
-        self._news.clear()
-        self._wanted = True
-        if not self._items and not self._over:
-            await self._news.wait()
-        self._wanted = False
+        self._started = True
 
     async def _stop(self) -> None:
-        """Let the thread close its iterable; wait for it, unless it is blocked in it."""
+        """Let the thread close its iterable, and wait for that, unless it is blocked. Raises: what came, or comes."""
         self._closing = True
-        self._room.set()
         until = self._loop.time() + _GRACE
-        while not self._over:
-            try:
-                async with asyncio.timeout_at(until if self._blocked else None):
-                    await self._wait()
-            except TimeoutError:
-                if self._blocked:
-                    return
+        try:
+            while True:
+                self._news.clear()
+                self._wanted = True
+                self._room.set()
+                if self._over:
+                    break
+                try:
+                    async with asyncio.timeout_at(until if self._blocked else None):
+                        await self._news.wait()
+                except TimeoutError:
+                    if self._blocked:
+                        self._alone = True
+                        break
+        except asyncio.CancelledError:
+            self._alone = True
+            raise
+        if self._over and self._error is not None:
+            raise self._error
 
-    def close_unstarted(self) -> None:
-        close = getattr(self._iterable, "close", None)
-        if self._thread is None and close is not None:
-            close()
+    async def aclose(self) -> None:
+        """Close an iterable whose thread was never started."""
+        if not self._started:
+            _close(self._iterable)
 
     # In the thread
 
     def _run(self) -> None:
         global _running
-        iterator = None
         try:
-            iterator = iter(self._iterable)
-            for item in iterator:
-                self._items.append(item)
-                if self._wanted:
-                    self._wake()
-                if len(self._items) >= self._max_items:
-                    self._park()
-                if self._closing:
-                    break
+            self._read()
         except BaseException as error:
             self._error = error
-        self._blocked = False
-        try:
-            close = getattr(iterator, "close", None)
-            if close is not None:
-                close()
-        except BaseException as error:
-            self._error = self._error or error
         with _counting:
             _running -= 1
         self._over = True
         self._wake()
+        if self._alone and self._error is not None:
+            raise self._error
 
-    def _park(self) -> None:
-        self._room.clear()
-        self._parked = True
-        if len(self._items) >= self._max_items and not self._closing:
-            self._room.wait()
+    def _read(self) -> None:
+        iterator = self._iterable
+        try:
+            iterator = iter(self._iterable)
+            append = self._items.append
+            for item in iterator:
+                append(item)
+                if (self._wanted or len(self._items) >= self._max_items) and self._is_over():
+                    break
+        finally:
+            self._blocked = False
+            try:
+                if iterator is not self._iterable:
+                    _close(iterator)
+            finally:
+                _close(self._iterable)
+
+    def _is_over(self) -> bool:
+        """Tell the loop if it waits, wait for room if there is none; return whether the stream is being closed."""
+        if self._wanted:
+            self._wake()
+        while len(self._items) >= self._max_items and not self._closing:
+            self._room.clear()
+            self._parked = True
+            if len(self._items) >= self._max_items and not self._closing:
+                self._room.wait()
         self._parked = False
+        return self._closing
 
     def _wake(self) -> None:
         self._wanted = False
         try:
             self._loop.call_soon_threadsafe(self._news.set)
         except RuntimeError:  # the loop is closed: nobody waits any more
-            pass
+            self._closing = True
+
+
+def _close(iterable: object) -> None:
+    close = getattr(iterable, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,1 @@
+"""Measure rawasgi against bare ASGI and FastAPI: ``python -m benchmarks --help``."""

@@ -1,0 +1,1 @@
+"""The same endpoints three times: by hand, with rawasgi and with FastAPI."""

@@ -1,0 +1,270 @@
+"""Drive one coroutine of a response, and do whatever is to be done while it waits.
+
+Theory of operation
+===================
+
+**One task.** The coroutine that sends a stream (sending.py) is written as if nothing else were in the world. It is
+advanced by hand (streams/stepping.py), so that each of its waits is seen here, and whether it is one of the source, of
+``send()``, or of closing the source. Meanwhile we wait for three things: for what it waits for, for the next message of
+``receive()`` (inbox.py) and, where the source waits while ``send()`` still holds up what came before, for that flush,
+which has gone *ahead*. One ``Waiter`` is woken by whichever is first. So an idle stream costs one task, and the source
+lives in the task and the context of its response.
+
+**Who is cancelled?** A cancellation of the task goes to the source if the source waits, because it may be the source's
+own (``asyncio.timeout``, TaskGroup): then the source goes on, and ``send()``, which knew nothing of it, has lost no
+message. If the source ends by it, so do we. While ``send()`` holds us up the source does not wait, but what a wrapper
+reads ahead may: so the cancellation waits, for the send or for the second one. When the client leaves, the source alone
+is cancelled, in the same way; not if the server's cancellation has reached it before.
+
+**Close, always, at once.** The step under way is brought to its end, then the source is closed, with a shield: a
+cancellation that comes meanwhile is kept for afterwards. This takes no more than ``cleanup`` seconds; what takes longer
+is cancelled, and if it resists, reported.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Generator
+from contextlib import suppress
+from types import coroutine
+from typing import Any
+
+from rawasgi.asgi import HTTPResponseStart
+from rawasgi.errors import Disconnected
+from rawasgi.inbox import Inbox
+from rawasgi.streams.stepping import Step, Waiter, give_way, is_cancelled
+
+# Whether the source has waited since its last item; and if so, whether it waits at each
+NOT, WAITED, PACED = 0, 1, 2
+_REFRESH = 4.0  # how often receive() is called anew; see Inbox.refresh
+
+
+class Gone(Disconnected):
+    """Our own client is gone: what a source raises of the same kind may be about another."""
+
+
+class Driver(ABC):
+    """One response under way, and its clocks: *send* and *cleanup*, in seconds, limit one send and the closing."""
+
+    __slots__ = (
+        "_ahead",
+        "_alarm",
+        "_busy",
+        "_cancelled",
+        "_cleanup_limit",
+        "_closing",
+        "_deadline",
+        "_deferred",
+        "_error",
+        "_free",
+        "_gone",
+        "_inbox",
+        "_kept",
+        "_lost",
+        "_overdue",
+        "_refresh",
+        "_send_limit",
+        "_sending",
+        "_stale",
+        "_start",
+        "_waited",
+        "_waiter",
+    )
+
+    def __init__(self, start: HTTPResponseStart | None, inbox: Inbox, send: float, cleanup: float) -> None:
+        self._inbox = inbox
+        self._send_limit = send
+        self._cleanup_limit = cleanup
+        self._start = start  # None once it was sent
+        self._kept: list[bytes] = []  # what goes out before the source may wait
+        self._waited = NOT
+        self._sending = False  # the coroutine, or the flush ahead, waits for send()
+        self._closing = False  # the coroutine waits for the source to be closed
+        self._waiter = Waiter()
+        self._busy = True  # every turn must be looked at: nobody listens to the inbox yet
+        self._deferred = False  # a cancellation waits for send()
+        self._ahead: Step | None = None  # a flush that send() holds up while the source waits
+        self._free: asyncio.Future[None] | None = None  # the coroutine waits for that flush
+        self._lost = False  # send() said that the client left
+        self._gone = False  # so the client counts as gone
+        self._error: Exception | None = None  # what send() or receive() raised meanwhile
+        self._cancelled = False  # while closing; kept for afterwards
+        self._overdue = False  # closing took too long
+        self._deadline: float | None = None  # of the send, or of the closing
+        self._alarm: asyncio.TimerHandle | None = None
+        self._stale = False  # receive() is to be called anew
+        self._refresh: asyncio.TimerHandle | None = None
+
+    @abstractmethod
+    async def _flush(self, more_body: bool) -> None:
+        """Send what was kept, after the start if that is still to be sent. Raises: Gone."""
+
+    @coroutine
+    def drive(self, inner: Coroutine[Any, None, None]) -> Generator[Any, None, None]:
+        """Run *inner* to its end, and do whatever is to be done while it waits."""
+        step = Step(inner)
+        resume = inner.send
+        waiter, kept = self._waiter, self._kept
+        try:
+            finished = step.advance()
+            while not finished:
+                waits_for = step.waits_for
+                try:
+                    # as what follows, for a source that only gives way: a tenth of what a paced item costs
+                    while waits_for is None and not (waiter.woken or kept or self._busy):
+                        self._waited = PACED
+                        try:
+                            yield
+                        except asyncio.CancelledError:
+                            waiter.cancelled = True
+                            break
+                        waits_for = resume(None)
+                except StopIteration:
+                    break
+                if waits_for is not step.waits_for:
+                    step.hold(waits_for)
+                finished = self._look(step)
+                if not finished:
+                    yield from self._pause(step).__await__()
+                    finished = step.ready() and step.advance()
+        except Gone:
+            pass
+        except asyncio.CancelledError:
+            if not self._gone and not self._overdue:
+                raise
+        finally:
+            self._stop()
+        if self._error is not None:
+            raise self._error
+        if self._overdue:
+            raise TimeoutError(f"the source was not closed within {self._cleanup_limit} s: it was cut off")
+        # A source whose own cancellation it was has taken it back by now.
+        if (self._cancelled or self._deferred) and is_cancelled():
+            raise asyncio.CancelledError
+
+    async def _pause(self, step: Step) -> None:
+        """Send what was kept, and wait until *step* can go on or something has come up."""
+        if self._closing or self._gone:
+            self._expect(self._cleanup_limit)
+        elif not self._sending:
+            self._waited = PACED if len(self._kept) <= 1 else WAITED
+            if self._kept or self._start is not None:
+                self._ahead = Step(self._flush(True))
+                self._advance_ahead()
+        if self._sending:
+            self._expect(self._send_limit)
+        waiter, ahead = self._waiter, self._ahead
+        if step.waits_for is None or (ahead is not None and ahead.waits_for is None):
+            try:
+                await give_way()
+            except asyncio.CancelledError:
+                waiter.cancelled = True
+        else:
+            step.wake(waiter)
+            if ahead is not None:
+                ahead.wake(waiter)
+            await waiter
+        if ahead is not None and ahead.ready():
+            self._advance_ahead()
+
+    def _advance_ahead(self) -> None:
+        """Go on with the flush that goes ahead of a wait of the source."""
+        assert self._ahead is not None
+        try:
+            if not self._ahead.advance():
+                return
+        except Gone:
+            self._lost = True
+        except Exception as error:
+            self._lost, self._error = True, error
+        self._drop_ahead()
+
+    def _expect(self, seconds: float) -> None:
+        """Be woken when what is under way has taken *seconds*."""
+        if self._deadline is None:
+            loop = self._waiter.get_loop()
+            self._deadline = loop.time() + seconds
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = loop.call_at(self._deadline, self._waiter.wake)
+
+    def _is_late(self) -> bool:
+        return self._deadline is not None and self._waiter.get_loop().time() >= self._deadline
+
+    def _look(self, step: Step) -> bool:
+        """See to what has come up; return whether *step* came to its end by it."""
+        waiter = self._waiter
+        cancelled, waiter.cancelled = waiter.cancelled, False
+        if self._closing or self._gone:
+            self._cancelled = self._cancelled or cancelled
+            if not self._is_late():
+                return False
+            if self._overdue:  # cancelled once, and still not through
+                return True
+            self._overdue, self._deadline = True, None
+            return step.cancel()
+        if cancelled or self._deferred:
+            if cancelled and not self._deferred and self._for_send():
+                self._defer()
+            elif cancelled or not self._sending:
+                self._deferred = False
+                return (cancelled or is_cancelled()) and step.cancel()
+        if self._lost or self._is_late() or self._has_left():
+            self._gone, self._deadline = True, None
+            self._kept.clear()
+            self._cancelled = self._deferred
+            for_send = self._for_send()
+            self._cancel_ahead()
+            # Not a source that the server's cancellation has reached: it may be in its clean-up already.
+            return (for_send or not is_cancelled()) and step.cancel()
+        return False
+
+    def _for_send(self) -> bool:
+        """Whether produce() itself waits for send(), and the source does not wait."""
+        return self._sending and (self._ahead is None or self._free is not None)
+
+    def _defer(self) -> None:
+        """Let the send that holds us up go on: the cancellation may be a source's, under a wrapper that reads ahead."""
+        self._deferred = True
+        self._busy = True
+        self._deadline = None
+        self._expect(min(self._send_limit, self._cleanup_limit))
+
+    def _has_left(self) -> bool:
+        """Read what the server has to say of the client."""
+        self._busy = self._deferred
+        if self._refresh is None:
+            self._refresh_later()
+        if self._stale:
+            self._stale = False
+            self._inbox.refresh()
+        try:
+            return self._inbox.listen(self._waiter)
+        except Exception as error:
+            self._error = error
+            return True
+
+    def _refresh_later(self) -> None:
+        self._refresh = self._waiter.get_loop().call_later(_REFRESH, self._refresh_now)
+
+    def _refresh_now(self) -> None:
+        self._stale = True  # receive() must be called by our task, not by the loop
+        self._waiter.wake()
+        self._refresh_later()
+
+    def _stop(self) -> None:
+        for timer in (self._alarm, self._refresh):
+            if timer is not None:
+                timer.cancel()
+        self._cancel_ahead()
+        self._inbox.close()
+
+    def _cancel_ahead(self) -> None:
+        if self._ahead is not None:
+            with suppress(asyncio.CancelledError, Gone):
+                self._ahead.cancel()
+            self._drop_ahead()
+
+    def _drop_ahead(self) -> None:
+        self._ahead = None
+        if self._free is not None and not self._free.done():
+            self._free.set_result(None)

@@ -1,0 +1,298 @@
+"""A request's body, and whether the client is still there."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
+from typing import Unpack
+
+import clock
+import pytest
+
+from rawasgi import respond
+from rawasgi.dev.client import HTTPClient, connect
+from rawasgi.dev.scopes import Options
+from rawasgi.errors import AppError, Disconnected, HTTPError
+from rawasgi.handling import Function, handler
+from rawasgi.request import Request
+from rawasgi.response import Response
+
+
+def posted(answer: Function, body: Iterable[bytes], **options: Unpack[Options]) -> HTTPClient:
+    """The client after POST of *body*, in its pieces, to *answer*."""
+
+    async def script() -> HTTPClient:
+        async with connect(handler(answer), "POST", body=body, **options) as client:
+            await client.finished()
+        return client
+
+    return clock.run(script())
+
+
+async def echo(request: Request) -> bytes:
+    return await request.body()
+
+
+async def echo_json(request: Request) -> Response:
+    return respond.json(await request.json())
+
+
+# The whole body
+
+
+def test_the_body_is_whole_and_the_same_each_time() -> None:
+    async def twice(request: Request) -> bytes:
+        assert await request.body() == b"abc"
+        assert [chunk async for chunk in request.stream()] == [b"a", b"bc"]
+        return await request.body()
+
+    assert posted(twice, [b"a", b"", b"bc"]).body == b"abc"
+
+
+def test_an_empty_body_is_there_at_once() -> None:
+    assert posted(echo, [b""]).body == b""
+
+
+def test_two_that_want_the_body_both_get_all_of_it() -> None:
+    async def both(request: Request) -> bytes:
+        first, second = await asyncio.gather(request.body(), request.body())
+        assert first == second
+        return first
+
+    async def script() -> None:
+        async with connect(handler(both), "POST", body=None) as client:
+            for number in (1, 2, 3):
+                await asyncio.sleep(1)
+                await client.say(str(number), more_body=number < 3)
+            assert await client.rest() == b"123"
+
+    clock.run(script())
+
+
+def test_a_body_whose_reading_was_cut_off_is_read_on() -> None:
+    async def patient(request: Request) -> bytes:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await request.body()
+        return await request.body()
+
+    async def script() -> None:
+        async with connect(handler(patient), "POST", body=None) as client:
+            await client.say("early ")
+            await asyncio.sleep(10)
+            await client.say("late", more_body=False)
+            assert await client.rest() == b"early late"
+
+    clock.run(script())
+
+
+# Its limit
+
+
+@pytest.mark.parametrize("length", ["1048577", "9" * 5000, "0001048577"])
+def test_a_body_that_says_it_is_too_long_is_413_unread_cve_2024_47874(length: str) -> None:
+    client = posted(echo, [b"x"], headers={"content-length": length})
+    assert client.status == 413
+    assert client.body == b"the body must not be longer than 1048576 bytes"
+    assert not any(message.direction == "receive" for message in client.messages)
+
+
+@pytest.mark.parametrize("length", ["1048576", "0" * 5000 + "1", "-1", "x", "", "+5", "1_0"])
+def test_what_is_no_length_too_long_is_read(length: str) -> None:
+    assert posted(echo, [b"x"], headers={"content-length": length}).body == b"x"
+
+
+def test_a_body_that_grows_too_long_is_413_early_cve_2023_30798() -> None:
+    client = posted(echo, [bytes(600 * 1024)] * 10)
+    assert client.status == 413
+    assert sum(message.direction == "receive" for message in client.messages) == 2
+
+
+def test_a_body_of_just_the_limit_is_read() -> None:
+    async def small(request: Request) -> bytes:
+        return await request.body(limit_bytes=3)
+
+    assert posted(small, [b"ab", b"c"]).body == b"abc"
+    assert posted(small, [b"ab", b"cd"]).status == 413
+
+
+def test_a_second_look_may_have_another_limit() -> None:
+    async def looks(request: Request) -> bytes:
+        for _ in range(2):
+            with pytest.raises(HTTPError):
+                await request.body(limit_bytes=3)
+        assert await request.body(limit_bytes=4) == b"abcd"
+        with pytest.raises(HTTPError):
+            await request.body(limit_bytes=3)
+        return await request.body()
+
+    assert posted(looks, [b"ab", b"cd"]).body == b"abcd"
+
+
+def test_many_small_chunks_cost_no_more_than_their_bytes_cve_2025_69229() -> None:
+    assert len(posted(echo, [b"x"] * 5_000).body) == 5_000
+
+
+# As a stream
+
+
+def test_the_body_comes_as_a_stream_while_the_response_streams() -> None:
+    async def upper(request: Request) -> AsyncIterator[bytes]:
+        async for chunk in request.stream():
+            yield chunk.upper()
+
+    async def script() -> None:
+        async with connect(handler(upper), "POST", body=None) as client:
+            for word in (b"one", b"two", b"three"):
+                await client.say(word.decode())
+                assert await client.chunk() == word.upper()
+                await asyncio.sleep(10)
+            await client.say("", more_body=False)
+            assert await client.chunk() == b""
+            await client.finished()
+
+    clock.run(script())
+
+
+def test_the_body_is_not_whole_once_stream_has_taken_of_it() -> None:
+    async def both(request: Request) -> bytes:
+        async with aclosing(request.stream()) as chunks:
+            assert await anext(chunks) == b"a"
+        with pytest.raises(AppError, match="after stream"):
+            await request.body()
+        return b"".join([chunk async for chunk in request.stream()])
+
+    assert posted(both, [b"a", b"b"]).body == b"b"
+
+
+@pytest.mark.parametrize("spec_version", [None, "2.0", "2.1", "2.2", "2.3", "2.4", "2.5"])
+def test_a_client_that_leaves_while_its_body_is_read_is_no_error(spec_version: str | None) -> None:
+    seen: list[type[BaseException]] = []
+
+    async def reads(request: Request) -> bytes:
+        try:
+            return await request.body()
+        except Disconnected as error:
+            seen.append(type(error))
+            raise
+
+    async def script() -> None:
+        async with connect(handler(reads), "POST", body=None, spec_version=spec_version) as client:
+            await client.say("half")
+            await asyncio.sleep(1)
+            await client.leave()
+            await client.finished()
+        assert not any(message.direction == "send" for message in client.messages)
+
+    clock.run(script())
+    assert seen == [Disconnected]
+
+
+def test_a_stream_begins_at_the_beginning_also_after_a_body_that_was_too_long() -> None:
+    async def passes_on(request: Request) -> AsyncIterator[bytes]:
+        with pytest.raises(HTTPError):
+            await request.body(limit_bytes=1)
+        async for chunk in request.stream():
+            yield chunk
+
+    assert posted(passes_on, [b"a", b"b", b"c"]).body == b"abc"
+
+
+def test_a_client_that_leaves_while_a_stream_reads_its_body_is_no_error() -> None:
+    async def reads(request: Request) -> AsyncIterator[bytes]:
+        yield b"begun"
+        async for chunk in request.stream():
+            yield chunk
+
+    async def script() -> None:
+        async with connect(handler(reads), "POST", body=None) as client:
+            assert await client.chunk() == b"begun"
+            await client.leave()
+            await client.finished()
+
+    clock.run(script())
+
+
+# As JSON
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"1", b'{"a":[true,null,1.5,"x"]}', '"你"'.encode(), b'"\\ud83d"', b" 1 ", b"123456789012345678901234567890"],
+)
+def test_json_comes_back_as_it_went(body: bytes) -> None:
+    client = posted(echo_json, [body])
+    assert client.status == 200
+    assert client.body == body.strip()
+
+
+def test_json_may_begin_with_a_byte_order_mark() -> None:
+    assert posted(echo_json, [b"\xef\xbb\xbf1"]).body == b"1"
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"[1,]", b"{'a':1}", b"1 2", b"NaN", b"[-Infinity]", b"1" * 5000),
+        *(b"\xff", "1".encode("utf-16"), b'"\xed\xa0\x80"'),
+        *(b"[" * DEEP, b"[" * DEEP + b"]" * DEEP, b'{"a":' * DEEP),
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+def test_what_is_not_json_is_400_and_no_bomb(body: bytes) -> None:
+    client = posted(echo_json, [body])
+    assert client.status == 400
+    assert client.body == b"the body must be JSON (RFC 8259)"
+
+
+def test_json_has_the_limit_of_the_body() -> None:
+    async def small(request: Request) -> Response:
+        return respond.json(await request.json(limit_bytes=3))
+
+    assert posted(small, [b"1234"]).status == 413
+
+
+# Whether the client has left
+
+
+def test_is_disconnected_says_whether_the_client_has_left() -> None:
+    answers: list[bool] = []
+
+    async def asks(request: Request) -> None:
+        answers.append(await request.is_disconnected())
+        await asyncio.sleep(2)
+        answers.append(await request.is_disconnected())
+
+    async def script() -> None:
+        async with connect(handler(asks), "POST", body=[b"a", b"b"]) as client:
+            await asyncio.sleep(1)
+            await client.leave()
+            await client.finished()
+
+    clock.run(script())
+    assert answers == [False, True]
+
+
+def test_asking_again_and_again_lets_others_run() -> None:
+    async def asks(request: Request) -> None:
+        while not await request.is_disconnected():
+            pass
+
+    async def script() -> None:
+        async with connect(handler(asks)) as client:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            await client.leave()
+            await client.finished()
+
+    clock.run(script())
+
+
+def test_a_body_is_there_after_is_disconnected_has_looked() -> None:
+    async def looks(request: Request) -> bytes:
+        assert not await request.is_disconnected()
+        return await request.body()
+
+    assert posted(looks, [b"a", b"b"]).body == b"ab"
