@@ -128,11 +128,11 @@ class Pull(Generic[T]):
 
     def advance(self) -> bool:
         """Ask for the next item; return whether that is settled at once. Raises: what the source raises."""
-        awaitable = self._next()
-        generator: Any = awaitable.__await__()
-        if not hasattr(generator, "send"):
-            return self._go(Step(awaitable), Step.advance)
         try:  # as _go, without a Step: a third of what a ready item costs
+            awaitable = self._next()
+            generator: Any = awaitable.__await__()
+            if not hasattr(generator, "send"):
+                return self._go(Step(awaitable), Step.advance)
             waits_for = generator.send(None)
         except StopIteration as stop:
             self.item = stop.value
