@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import errno
 import hashlib
 import os
 import shlex
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 
 def too_old(version: "tuple[int, ...]") -> "str | None":
@@ -28,6 +30,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 GRACE = 1.0  # seconds that open streams have to end when the demo is stopped; then they are cut off
+CLEANUP = 10  # seconds that what was cut off has to clean up
 
 EXAMPLES = """\
 examples:
@@ -190,7 +193,8 @@ def free_port(host: str, number: int) -> int:
         with socket.create_server((host, number), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
             return int(server.getsockname()[1])
     except OSError as error:
-        sys.exit(f"The demo cannot listen at {host} port {number} ({error.strerror}): try another --port.")
+        reason = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
+        sys.exit(f"The demo cannot listen at {host} port {number}: {reason}. Try another --port.")
 
 
 def show(address: str) -> None:
@@ -228,15 +232,16 @@ def serve_uvicorn(host: str, number: int) -> None:
 
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: None)  # uvicorn takes them over, and raises them again when it has shut down
-    Server(uvicorn.Config("examples.demo:app", host=host, port=number, timeout_graceful_shutdown=int(GRACE) + 5)).run()
+    Server(uvicorn.Config("examples.demo:app", host=host, port=number, timeout_graceful_shutdown=CLEANUP)).run()
 
 
 def serve_hypercorn(host: str, number: int) -> None:
     import hypercorn.asyncio
-    from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+    from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
 
-    from examples.demo import app
+    from examples import demo
 
+    app = cast(ASGIFramework, demo.app)  # what hypercorn calls an app, in its own types
     open_ones: set[asyncio.Task[object]] = set()
 
     async def tracked(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -263,7 +268,7 @@ def serve_hypercorn(host: str, number: int) -> None:
             signal.signal(number_, stop)
         config = hypercorn.Config()
         config.bind = [f"[{host}]:{number}" if ":" in host else f"{host}:{number}"]
-        config.graceful_timeout = GRACE + 5
+        config.graceful_timeout = CLEANUP
         config.accesslog = config.errorlog = "-"
         await hypercorn.asyncio.serve(tracked, config, shutdown_trigger=stopped.wait)
 

@@ -50,9 +50,10 @@ class Tasks:
         """Let what runs finish for *grace* seconds, then cancel it, and wait until all is over."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
-        for task in (left := set(self._tasks)):
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        while left := set(self._tasks):  # clean-up may start more
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ def lifespan(app: App, open_: Callable[[], Living]) -> App:
 
 async def _run(manager: Living, scope: LifespanScope, receive: Receive, send: Send) -> None:
     await _expect(receive, "lifespan.startup")
-    started = False
+    started = asked = False
     try:
         async with manager as state:
             if state:
@@ -37,12 +37,13 @@ async def _run(manager: Living, scope: LifespanScope, receive: Receive, send: Se
             started = True
             await send({"type": "lifespan.startup.complete"})
             await _expect(receive, "lifespan.shutdown")
+            asked = True
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
-        if started:
-            await send({"type": "lifespan.shutdown.failed", "message": text})
-        else:
+        if not started:
             await send({"type": "lifespan.startup.failed", "message": text})
+        elif asked:
+            await send({"type": "lifespan.shutdown.failed", "message": text})
         raise
     await send({"type": "lifespan.shutdown.complete"})
 

@@ -135,10 +135,10 @@ class Request:
     # The body
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body as it comes; whole, if ``body`` has read it. Raises: Disconnected if the client left before
-        its end."""
-        if self._body is not None:
-            yield self._body
+        """Yield the body as it comes, from its beginning also if ``body`` has read of it. Raises: Disconnected if the
+        client left before its end."""
+        for part in self._parts:
+            yield part
         while (chunk := await self._inbox.read()) is not None:
             self._streamed = True
             yield chunk

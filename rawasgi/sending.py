@@ -25,6 +25,7 @@ the body is not whole. A client that left is no error: nothing is raised and not
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from time import monotonic
+from typing import NoReturn
 
 from rawasgi import headers as fields
 from rawasgi.asgi import HTTPResponseStart, Send
@@ -109,8 +110,8 @@ class _Sender(Driver):
                         self._sending = True
                         try:
                             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                        except OSError as error:
-                            raise Gone from error
+                        except (OSError, RuntimeError) as error:
+                            _lost(error)
                         self._sending = False
                         self._deadline = None
                         continue
@@ -146,8 +147,8 @@ class _Sender(Driver):
                 self._inbox.answered = True
                 await self._send(start)
             await self._send({"type": "http.response.body", "body": chunk, "more_body": more_body})
-        except OSError as error:  # "Disconnected Client - send exception", since 2.4
-            raise Gone from error
+        except (OSError, RuntimeError) as error:
+            _lost(error)
         finally:
             self._sending = False
             self._deadline = None
@@ -177,6 +178,17 @@ class _Sender(Driver):
         self._deadline = None
         self._cancel_ahead()
         await close(self._source)
+
+
+def _lost(error: OSError | RuntimeError) -> NoReturn:
+    """Raise Gone for what ``send`` raised, if that is what *error* says; else *error*.
+
+    An OSError says so since 2.4 ("Disconnected Client - send exception"); uvloop's transports, which uvicorn does not
+    ask before it writes, say it in a RuntimeError.
+    """
+    if isinstance(error, RuntimeError) and "handler is closed" not in str(error):
+        raise error
+    raise Gone from error
 
 
 def encode(chunk: object) -> bytes:

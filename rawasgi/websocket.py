@@ -1,17 +1,33 @@
 """A websocket, after "WebSocket Connection Scope": the only home of its messages."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from typing import TypeAlias, cast
 
 from rawasgi import headers as fields
-from rawasgi.asgi import App, Receive, Scope, Send, WebSocketScope, WebSocketSent
-from rawasgi.errors import AppError, Disconnected, OutOfOrder
+from rawasgi.asgi import (
+    App,
+    HTTPDisconnect,
+    HTTPReceived,
+    HTTPRequest,
+    HTTPScope,
+    Receive,
+    Scope,
+    Send,
+    Sent,
+    WebSocketReceived,
+    WebSocketScope,
+)
+from rawasgi.errors import AppError, Disconnected, HTTPError, OutOfOrder
+from rawasgi.response import Response
+from rawasgi.states import WEBSOCKET, Order
 
 
 class WebSocket:
     """One websocket: ``accept`` or ``deny`` it, then ``send``, ``receive`` or iterate, then ``close``.
 
-    ``code``, ``reason``: how the client closed it, once ``receive`` raised Disconnected.
+    ``disconnected``: the client left; ``code``, ``reason``: how, if it said so. What is legal when is the table
+    ``states.WEBSOCKET``; all that is not raises OutOfOrder, and all that comes after the client left Disconnected.
     """
 
     def __init__(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
@@ -20,10 +36,16 @@ class WebSocket:
         self.reason = ""
         self._receive = receive
         self._send = send
-        self._state = "new"  # then "open", then "closed"
+        self._order = Order(WEBSOCKET)
+        self.disconnected = False
 
     def __repr__(self) -> str:
-        return f"<WebSocket {self.scope['path']} {self._state}>"
+        return f"<WebSocket {self.scope['path']} {'disconnected' if self.disconnected else self._order.state}>"
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it was neither accepted nor denied yet."""
+        return not self.disconnected and self._order.state in ("connecting", "handshake")
 
     @property
     def state(self) -> dict[str, object]:
@@ -35,36 +57,80 @@ class WebSocket:
         value = fields.get(self.scope["headers"], name.encode("latin-1"))
         return None if value is None else value.decode("latin-1")
 
+    # The handshake
+
     async def accept(
         self,
         subprotocol: str | None = None,
         headers: Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] | None = None,
+        origins: Collection[str] | None = None,
     ) -> None:
-        """Accept the handshake. Receives: websocket.connect. Sends: websocket.accept. Raises: Disconnected;
-        OutOfOrder."""
-        await self._connect()
-        self._state = "open"
-        await self._pass({"type": "websocket.accept", "subprotocol": subprotocol, "headers": fields.encode(headers)})
+        """Accept the handshake.
 
-    async def deny(self, status: int = 403, text: str = "Forbidden") -> None:
-        """Refuse the handshake with *status*; 403 where the server lacks "WebSocket Denial Response".
-
-        Receives: websocket.connect. Sends: websocket.http.response.start and .body, or websocket.close.
+        *origins*: those whose pages may connect, as ``{"https://example.com"}``; None for all. A client that is no
+        browser says none, and may. Receives: websocket.connect. Sends: websocket.accept. Raises: HTTPError(403) for
+        another origin, which ``websocket_app`` makes the answer; Disconnected. Spec: RFC 6455, 10.2.
         """
-        await self._connect()
-        self._state = "closed"
-        if "websocket.http.response" not in (self.scope.get("extensions") or {}):
-            await self._pass({"type": "websocket.close", "code": 1000})
-            return
-        pairs = fields.encode(
-            [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(text.encode())))]
-        )
-        await self._pass({"type": "websocket.http.response.start", "status": status, "headers": pairs})
-        await self._pass({"type": "websocket.http.response.body", "body": text.encode()})
+        if isinstance(origins, str):
+            raise TypeError(f"the origins of a websocket must be a collection of them, not one: {{{origins!r}}}")
+        pairs = fields.encode(headers)
+        if origins is not None:
+            for origin in fields.getlist(self.scope["headers"], b"origin"):
+                if origin.decode("latin-1") not in origins:
+                    raise HTTPError(403, "Forbidden")
+        if self._order.state == "connecting":
+            await self._next()
+        await self._pass({"type": "websocket.accept", "subprotocol": subprotocol, "headers": pairs})
 
-    async def send(self, data: str | bytes) -> None:
+    async def deny(
+        self, status: int = 403, text: str = "Forbidden", headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> None:
+        """Refuse the handshake with *status* and *text*. As ``deny_with``."""
+        body = text.encode()
+        kind = fields.encode([("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))])
+        await self.deny_with(Response(body, status, (*kind, *headers)))
+
+    async def deny_with(self, answer: App) -> None:
+        """Refuse the handshake with what *answer*, a Response or any other app, says to a GET.
+
+        Sends: websocket.http.response.start, .body+; where the server lacks them websocket.close, which is a bare 403,
+        and then *answer* is asked with HEAD, to close what it would have streamed.
+        Spec: extension "WebSocket Denial Response".
+        """
+        able = "websocket.http.response" in (self.scope.get("extensions") or {})
+        asked = {
+            "http_version": "1.1",
+            **self.scope,
+            "type": "http",
+            "method": "GET" if able else "HEAD",
+            "scheme": "https" if self.scope.get("scheme") == "wss" else "http",
+            "query_string": self.scope.get("query_string") or b"",
+        }
+        await answer(cast(HTTPScope, asked), self._receive_http, self._send_http if able else _drop)
+        if not able:
+            await self._pass({"type": "websocket.close", "code": 1000})
+
+    async def _receive_http(self) -> HTTPReceived:
+        try:
+            await self._next()
+        except Disconnected:
+            return HTTPDisconnect(type="http.disconnect")
+        return HTTPRequest(type="http.request")
+
+    async def _send_http(self, message: Sent) -> None:
+        if message["type"] == "http.response.start":
+            headers = message.get("headers", ())
+            await self._pass({"type": "websocket.http.response.start", "status": message["status"], "headers": headers})
+        elif message["type"] == "http.response.body":
+            body, more_body = message.get("body", b""), message.get("more_body", False)
+            await self._pass({"type": "websocket.http.response.body", "body": body, "more_body": more_body})
+        else:
+            raise AppError(f"a websocket is denied by http.response.start and .body, not by {message['type']}")
+
+    # Once it is open
+
+    async def send(self, data: str | bytes | bytearray | memoryview) -> None:
         """Send one message, text or binary by its type. Raises: Disconnected; OutOfOrder."""
-        self._must_be_open("send")
         if isinstance(data, str):
             await self._pass({"type": "websocket.send", "text": data})
         else:
@@ -72,16 +138,12 @@ class WebSocket:
 
     async def receive(self) -> str | bytes:
         """Return the next message. Raises: Disconnected once the client closed, with ``code`` set; OutOfOrder."""
-        self._must_be_open("receive")
-        message = await self._receive()
-        if message["type"] == "websocket.receive":
-            text = message.get("text")
-            return text if text is not None else message.get("bytes") or b""
-        self._state = "closed"
-        if message["type"] == "websocket.disconnect":
-            self.code = message.get("code", 1005)
-            self.reason = message.get("reason") or ""
-        raise Disconnected(f"the client closed the websocket with {self.code}")
+        if not self.disconnected and self._order.state != "open":
+            raise OutOfOrder(f"a websocket must be open to receive() from it: this one is {self._order.state!r}")
+        message = await self._next()
+        assert message["type"] == "websocket.receive"  # of an open one the table has no other
+        text = message.get("text")
+        return text if text is not None else message.get("bytes") or b""
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         """Yield messages until the client closes."""
@@ -96,32 +158,36 @@ class WebSocket:
         """Close from our side; nothing, if it is closed already. Sends: websocket.close. Spec: RFC 6455, 7.4."""
         if len(reason.encode()) > 123:
             raise ValueError(f"the reason of a close must fit in 123 bytes (RFC 6455, 5.5), not {len(reason.encode())}")
-        if self._state == "new":
-            await self._connect()
-        if self._state != "closed":
-            self._state = "closed"
+        if not self.disconnected and self._order.state in ("connecting", "handshake", "open"):
             await self._pass({"type": "websocket.close", "code": code, "reason": reason})
 
-    async def _connect(self) -> None:
-        if self._state != "new":
-            raise OutOfOrder(f"a websocket must be accepted or denied once, and first: this one is {self._state}")
-        message = await self._receive()
-        if message["type"] != "websocket.connect":
-            self._state = "closed"
-            raise Disconnected("the client left during the handshake")
+    # The two ends
 
-    def _must_be_open(self, verb: str) -> None:
-        if self._state == "new":
-            raise OutOfOrder(f"a websocket must be accepted before {verb}(): await accept() first")
-        if self._state == "closed":
-            raise Disconnected(f"the websocket is closed: {verb}() is too late")
+    async def _next(self) -> WebSocketReceived:
+        """Receive, but not once the client left: hypercorn and daphne then block for ever."""
+        if self.disconnected:
+            raise Disconnected("the client has left")
+        message = cast(WebSocketReceived, await self._receive())
+        self._order.received(cast(Mapping[str, object], message))
+        if message["type"] == "websocket.disconnect":
+            self.disconnected = True
+            self.code, self.reason = message.get("code", 1005), message.get("reason") or ""
+            raise Disconnected(f"the client closed the websocket with {self.code}")
+        return message
 
-    async def _pass(self, message: WebSocketSent) -> None:
+    async def _pass(self, message: Sent) -> None:
+        if self.disconnected:
+            raise Disconnected("the client has left")
+        self._order.sent(cast(Mapping[str, object], message))
         try:
             await self._send(message)
-        except OSError as error:
-            self._state = "closed"
+        except OSError as error:  # "Disconnected Client - send exception", since 2.4
+            self.disconnected = True
             raise Disconnected("the client left") from error
+
+
+async def _drop(message: Sent) -> None:
+    pass
 
 
 Talk: TypeAlias = Callable[[WebSocket], Awaitable[None]]
@@ -130,8 +196,8 @@ Talk: TypeAlias = Callable[[WebSocket], Awaitable[None]]
 def websocket_app(function: Talk) -> App:
     """Return the app that runs *function* for each websocket and closes it afterwards.
 
-    It is closed with 1000, or with 1011 and a log line of the server's if *function* fails. A client that left is no
-    error.
+    It is closed with 1000, or with 1011 and a log line of the server's if *function* fails; an HTTPError raised before
+    it was accepted denies it with that. A client that left is no error.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,12 +205,27 @@ def websocket_app(function: Talk) -> App:
             raise AppError(f"a websocket handler answers websockets, not {scope['type']}")
         websocket = WebSocket(scope, receive, send)
         try:
-            await function(websocket)
+            await _talk(function, websocket)
         except Disconnected:
-            return
-        except Exception:
-            await websocket.close(1011)
-            raise
-        await websocket.close()
+            if not websocket.disconnected:  # it is about somebody else
+                raise
 
     return app
+
+
+async def _talk(function: Talk, websocket: WebSocket) -> None:
+    try:
+        await function(websocket)
+    except Exception as error:
+        refused = isinstance(error, HTTPError) and websocket.undecided
+        with suppress(Disconnected):  # it must not hide the error
+            if isinstance(error, HTTPError) and websocket.undecided:
+                await websocket.deny(error.status, error.text, error.headers)
+            elif websocket.undecided:
+                await websocket.deny(500, "Internal Server Error")
+            else:
+                await websocket.close(1011)
+        if not refused:
+            raise
+    else:
+        await websocket.close()

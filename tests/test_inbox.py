@@ -1,7 +1,7 @@
-"""The one reader of ``receive()``."""
+"""The one reader of ``receive()``. While a response streams: test_inbox_streaming.py."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import clock
 import pytest
@@ -10,7 +10,7 @@ from rawasgi import respond
 from rawasgi.asgi import App, HTTPReceived, Receive, Received, Scope, Send
 from rawasgi.dev.client import connect, fetch
 from rawasgi.dev.exchange import Personality
-from rawasgi.errors import AppError, Disconnected
+from rawasgi.errors import Disconnected
 from rawasgi.inbox import Inbox
 
 KIB = 1024
@@ -27,16 +27,6 @@ def app_of(talk: Callable[[Inbox], Awaitable[object]]) -> App:
             await respond.empty()(scope, inbox, send)
         finally:
             inbox.close()
-
-    return app
-
-
-def stream_of(source: Callable[[Inbox], AsyncIterator[str]]) -> App:
-    """An app that streams what *source* makes of its inbox."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        inbox = Inbox.of(receive)
-        await respond.stream(source(inbox))(scope, inbox, send)
 
     return app
 
@@ -284,97 +274,3 @@ def test_reads_no_more_than_256_kib_ahead() -> None:
             await client.finished()
 
     clock.run(script())
-
-
-# While a response streams
-
-
-@pytest.mark.parametrize("turns", [0, 2])
-def test_a_body_that_nobody_reads_does_not_hide_the_disconnect(turns: int) -> None:
-    closed: list[float] = []
-
-    async def source(inbox: Inbox) -> AsyncIterator[str]:
-        try:
-            yield "first"
-            await asyncio.Event().wait()
-        finally:
-            closed.append(clock.now())
-
-    async def script() -> None:
-        body = [bytes(64 * KIB)] * 64
-        app = counted(stream_of(source), [], turns)
-        async with connect(app, "POST", body=body, personality=HYPERCORN) as client:
-            assert await client.chunk() == b"first"
-            await asyncio.sleep(1)
-            await client.leave()
-            await client.finished()
-
-    clock.run(script())
-    assert closed == [1]
-
-
-def test_a_dropped_body_cannot_be_read_any_more() -> None:
-    async def source(inbox: Inbox) -> AsyncIterator[str]:
-        yield "first"
-        await asyncio.sleep(1)
-        await inbox.read()
-
-    async def script() -> None:
-        async with connect(stream_of(source), "POST", body=[bytes(300 * KIB), b"", b"rest"]) as client:
-            with pytest.raises(AppError, match=r"dropped.*read the body before the first wait"):
-                await client.finished()
-
-    clock.run(script())
-
-
-def test_a_body_of_256_kib_can_be_read_late_and_one_begun_is_never_dropped() -> None:
-    got: list[bytes] = []
-
-    async def source(inbox: Inbox) -> AsyncIterator[str]:
-        got.append(await inbox.read() or b"")
-        yield "first"
-        await asyncio.sleep(1)
-        got.extend(await everything(inbox))
-        yield "last"
-
-    async def script() -> None:
-        body = [bytes([number]) * 64 * KIB for number in range(64)]
-        async with connect(stream_of(source), "POST", body=body) as client:
-            await client.finished()
-        assert client.body == b"firstlast"
-        assert got == body
-
-    clock.run(script())
-
-
-def test_receive_is_called_anew_every_4_seconds_of_an_idle_stream() -> None:
-    calls: list[float] = []
-
-    async def source(inbox: Inbox) -> AsyncIterator[str]:
-        yield "first"
-        await asyncio.sleep(10)
-        yield "last"
-
-    async def script() -> None:
-        async with connect(counted(stream_of(source), calls)) as client:
-            assert await client.rest() == b"firstlast"
-
-    clock.run(script())
-    assert calls == [0, 0, 4, 8]
-
-
-def test_receive_is_not_called_anew_while_somebody_reads() -> None:
-    calls: list[float] = []
-
-    async def source(inbox: Inbox) -> AsyncIterator[str]:
-        while piece := await inbox.read():
-            yield piece.decode()
-
-    async def script() -> None:
-        async with connect(counted(stream_of(source), calls), "POST", body=None) as client:
-            await asyncio.sleep(30)
-            await client.say("echo", more_body=False)
-            assert await client.rest() == b"echo"
-
-    clock.run(script())
-    assert calls == [0, 30]

@@ -108,6 +108,7 @@ class Colour(enum.Enum):
         (lambda r: r.query("q"), "/?q=%ff", "\ufffd"),
         (lambda r: r.query("q"), "/?q=%zz%", "%zz%"),
         (lambda r: r.query("q", str, "none"), "/?r=1", "none"),
+        (lambda r: r.query("", str, "none"), "/?&r=1&&", "none"),
         (lambda r: r.query("n", int), "/?n=-12", -12),
         (lambda r: r.query("n", int), "/?n=%2B12", 12),
         (lambda r: r.query("n", int, 3), "/", 3),
@@ -207,15 +208,15 @@ def test_a_query_has_at_most_1000_fields_cve_2026_54283(fields: int, status: int
 )
 def test_no_query_of_60_kb_costs_more_than_20_ms_cve_2026_53539(query: bytes) -> None:
     def timed(request: Request) -> float:
-        before = time.perf_counter()
+        before = time.process_time()
         for read_as in (str, int, float):
             try:
                 request.query("q", read_as, default=0)  # type: ignore[arg-type]  # each in its turn
             except Exception:
                 pass
-        return time.perf_counter() - before
+        return time.process_time() - before
 
-    assert min(float(str(read(timed, scope={"query_string": query}))) for _ in range(3)) < 0.020
+    assert min(float(str(read(timed, scope={"query_string": query}))) for _ in range(5)) < 0.020
 
 
 # Path parameters

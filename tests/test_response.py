@@ -11,6 +11,8 @@ from rawasgi.asgi import HTTPScope, Receive, Scope, Send, Sent
 from rawasgi.dev.client import connect, fetch, websocket
 from rawasgi.dev.exchange import Personality
 from rawasgi.errors import AppError
+from rawasgi.handling import handler
+from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.sending import Streaming
 
@@ -120,6 +122,27 @@ def test_a_response_does_not_answer_a_websocket() -> None:
         async with websocket(respond.text("a")) as client:
             with pytest.raises(AppError, match="answers http, not websocket"):
                 await client.accepted()
+
+    clock.run(script())
+
+
+def test_an_answer_that_has_begun_is_not_followed_by_another() -> None:
+    async def answer(request: Request) -> str:
+        return "a"
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def failing(message: Sent) -> None:
+            if message["type"] == "http.response.body":
+                raise LookupError("the server's own")
+            await send(message)
+
+        await handler(answer)(scope, receive, failing)
+
+    async def script() -> None:
+        async with connect(app) as client:
+            with pytest.raises(LookupError):
+                await client.finished()
+        assert [message.message["type"] for message in client.messages] == ["http.response.start"]
 
     clock.run(script())
 

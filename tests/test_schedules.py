@@ -198,7 +198,7 @@ def judge(plan: Plan) -> list[str]:
     wrong = []
     if plan.tasks:
         wrong.append(f"tasks left: {plan.tasks}")
-    if plan.generator.ag_frame is not None:
+    if plan.generator.ag_frame is not None:  # type: ignore[attr-defined]  # every generator of Python's own has one
         wrong.append("the source is open")
     disturbed = plan.gone.is_set() or plan.stuck or plan.cancelled
     if plan.started and not plan.released and not (plan.ending and disturbed):

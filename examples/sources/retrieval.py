@@ -5,6 +5,7 @@ import asyncio
 import functools
 import math
 import re
+import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
@@ -79,10 +80,18 @@ def collect(root: Path) -> dict[str, str]:
     return documents
 
 
-@functools.cache
 def project_index() -> Index:
     """The index of this project's own documents, made once. Blocks."""
+    with _INDEXING:  # two threads in ast.parse() at once fail on Python 3.11 (SystemError)
+        return _project_index()
+
+
+@functools.cache
+def _project_index() -> Index:
     return Index(collect(Path(__file__).resolve().parents[2]))
+
+
+_INDEXING = threading.Lock()
 
 
 def best_sentence(text: str, question: str) -> str:

@@ -51,6 +51,7 @@ class Future(Protocol):
     def add_done_callback(self, callback: Callable[[Any], object], /, *, context: Context | None = None) -> None: ...
     def cancel(self, msg: Any = None) -> bool: ...
     def done(self) -> bool: ...
+    def result(self) -> object: ...
 
 
 @types.coroutine
@@ -96,6 +97,14 @@ class Step:
 
     def advance(self) -> bool:
         """Run to the next wait (False) or to the end (True). Raises: what the awaitable raises."""
+        failure = None
+        if self.waits_for is not None:
+            try:
+                self.waits_for.result()  # as a Task does: granian's futures say only here that they were cancelled
+            except BaseException as error:
+                failure = error
+        if failure is not None:  # not from within the except: the awaitable would see it in sys.exception()
+            return self.throw(failure)
         try:
             waits_for = self._generator.send(None)
         except StopIteration as stop:

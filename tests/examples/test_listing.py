@@ -1,6 +1,7 @@
 """The page of all rows, alone and in the demo; and the demo's one life for two apps."""
 
 import asyncio
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -31,6 +32,14 @@ def test_every_row_is_listed() -> None:
     assert isinstance(rows, list)
     assert [row["number"] for row in rows] == list(range(1, 43))
     assert rows[2]["paths"] == {"rawasgi": "/stream"}
+
+
+def test_the_walk_has_each_row_once_and_in_order() -> None:
+    walk = (Path(demo.__file__).parent / "README.md").read_text(encoding="utf-8").partition("## Document 000")[2]
+    paths = re.findall(r"^    .*localhost:8000(/[^\s'?]*)", walk, re.MULTILINE)
+    assert paths == [row.example.partition("?")[0] for row in ROWS]
+    headings = re.findall(r"^\*\*(\d+)\. .*?\*\*(.*naked)?", walk, re.MULTILINE)
+    assert [(int(number), bool(naked)) for number, naked in headings] == [(row.number, row.naked) for row in ROWS]
 
 
 def test_a_browser_gets_links_to_both_apps() -> None:
