@@ -455,7 +455,7 @@ def test_one_too_many_is_refused_before_its_first_item_and_closed(monkeypatch: p
     monkeypatch.setattr(threads, "limit", 2)
 
     async def main() -> None:
-        streams = [from_thread(Source().items()) for _ in range(2)]
+        streams = [from_thread(Source(1000).items()) for _ in range(2)]  # more than is read ahead: neither ends by itself
         for stream in streams:
             await anext(stream)
         source = Source()
