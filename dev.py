@@ -293,4 +293,7 @@ def bench(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # before a server or pytest has taken it over
+        sys.exit("Stopped.")
