@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 
 import clock
 import pytest
@@ -29,7 +30,7 @@ def bodies(response: Response) -> list[bytes]:
     """The body messages of a whole exchange, as they were sent."""
     result = clock.run(fetch(response))
     sent = [message for direction, message in result.messages if direction == "send"]
-    return [message.get("body", b"") for message in sent if message["type"] == "http.response.body"]
+    return [cast(bytes, message["body"]) for message in sent if message["type"] == "http.response.body"]
 
 
 async def ready(*items: str) -> AsyncIterator[str]:
