@@ -167,7 +167,8 @@ def run(*command: str) -> int:
     with subprocess.Popen(command, cwd=ROOT, env=environment()) as process:
         while True:
             try:
-                return process.wait()
+                status = process.wait()
+                return status if status >= 0 else 128 - status  # as a shell has it, when a signal ended it
             except KeyboardInterrupt:
                 pass
 
