@@ -36,7 +36,7 @@ EXAMPLES = """\
 examples:
   python3 dev.py demo                          serve all 42 streams at http://127.0.0.1:8000
   python3 dev.py demo --server hypercorn       the same, by another server
-  python3 dev.py test                          types, lint, tests, 100 % branch coverage
+  python3 dev.py test                          types, lint, tests, branch coverage
   python3 dev.py test -x tests/test_paths.py   some tests: what follows goes to pytest
   python3 dev.py bench --quick                 a first look at the figures
 
@@ -45,7 +45,9 @@ The first run makes .venv/ beside this file and installs what it needs there, as
 
 
 def main(arguments: list[str]) -> int:
-    options, rest = parse(arguments)
+    options, rest = parser().parse_known_args(arguments)
+    if rest and options.command != "test":
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
     if options.command == "demo":
         return demo(options.server, options.host, options.port)
     if options.command == "test":
@@ -57,14 +59,6 @@ def main(arguments: list[str]) -> int:
 
 
 # The command line
-
-
-def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Return the options, and for ``test`` what pytest gets."""
-    options, rest = parser().parse_known_args(arguments)
-    if rest and options.command != "test":
-        parser().error(f"unrecognized arguments: {' '.join(rest)}")
-    return options, rest
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
         "test",
         help="run every check; what follows goes to pytest",
         usage="dev.py test [pytest's arguments ...]",
-        description="Run types, lint and tests. Without arguments also require 100 % branch coverage of rawasgi/.",
+        description="Run types, lint and tests. Without arguments also require setup.cfg's coverage.",
         allow_abbrev=False,
     )
 
@@ -167,7 +161,8 @@ def run(*command: str) -> int:
     with subprocess.Popen(command, cwd=ROOT, env=environment()) as process:
         while True:
             try:
-                return process.wait()
+                status = process.wait()
+                return status if status >= 0 else 128 - status  # as a shell has it, when a signal ended it
             except KeyboardInterrupt:
                 pass
 
@@ -276,7 +271,7 @@ def serve_hypercorn(host: str, number: int) -> None:
 
 
 def test(arguments: list[str]) -> int:
-    """Run pytest; without *arguments* under coverage, which must be complete."""
+    """Run pytest; without *arguments* under coverage, of which there must be as much as setup.cfg asks for."""
     enter("test")
     if arguments:
         return run(sys.executable, "-m", "pytest", *arguments)
@@ -293,4 +288,7 @@ def bench(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # before a server or pytest has taken it over
+        sys.exit("Stopped.")

@@ -29,6 +29,7 @@ BASE = {"streams": {"base", "stepping"}}
 DOORS = {"rawasgi.streams", "rawasgi.familiar", "rawasgi.formats", "rawasgi"}  # may import what stands behind them
 NO_ASGI = ("formats", "streams")
 NO_AWAIT = ("formats", "states", "headers", "paths")
+WAITING = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
 
 # Where each kind of message is written; asgi.py, states.py and dev/ speak of all of them.
 HOMES = {
@@ -97,11 +98,22 @@ def test_a_module_looks_only_down(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_what_knows_no_asgi_and_what_never_waits(path: Path) -> None:
-    room, tree = top(name_of(path)), ast.parse(path.read_text())
+    room, nodes = top(name_of(path)), list(ast.walk(ast.parse(path.read_text())))
     if room in NO_ASGI:
-        assert "rawasgi.asgi" not in imports(path)
+        ours = {other for other in imports(path) if other.startswith("rawasgi.")}
+        assert not {other for other in ours if top(other) != room}  # not asgi, and nothing that may come to know it
     if room in NO_AWAIT:
-        assert not [node for node in ast.walk(tree) if isinstance(node, ast.Await | ast.AsyncFunctionDef)]
+        assert not [node for node in nodes if isinstance(node, WAITING) or getattr(node, "is_async", False)]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
+def test_no_import_is_for_types_only(path: Path) -> None:
+    assert "TYPE_CHECKING" not in path.read_text(), "a type that needs an upper floor stands on the wrong one"
+
+
+def test_every_room_of_the_table_exists() -> None:
+    there = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert set().union(*FLOORS) == there - {"dev"}
 
 
 def literals(path: Path) -> set[str]:
@@ -123,12 +135,22 @@ def test_each_message_is_written_in_its_home() -> None:
     assert written == HOMES
 
 
+ALONE = """
+import importlib, sys, types
+name, folder = sys.argv[1:]
+parents = name.split(".")[:-1]
+for depth in range(1, len(parents) + 1):  # their __init__ would import the rest of the house
+    parent = types.ModuleType(".".join(parents[:depth]))
+    parent.__path__ = ["/".join([folder, *parents[:depth]])]
+    sys.modules[parent.__name__] = parent
+importlib.import_module(name)
+"""
+
+
 def test_each_module_can_be_imported_alone() -> None:
     def run(path: Path) -> str:
-        process = subprocess.run(
-            [sys.executable, "-W", "error", "-c", f"import {name_of(path)}"], cwd=ROOT, capture_output=True, text=True
-        )
-        return process.stderr
+        command = [sys.executable, "-W", "error", "-c", ALONE, name_of(path), str(ROOT)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr
 
     with ThreadPoolExecutor(2) as pool:
         assert [said for said in pool.map(run, FILES) if said] == []

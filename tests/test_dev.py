@@ -1,5 +1,6 @@
 """The commands of dev.py, as a newcomer calls them."""
 
+import contextlib
 import importlib.util
 import signal
 import socket
@@ -59,8 +60,9 @@ def test_a_port_in_use_is_one_sentence() -> None:
     assert "--port" in said
 
 
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 @pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
-def test_the_demo_ends_by_ctrl_c_also_with_open_streams(server: str) -> None:
+def test_the_demo_ends_when_told_also_with_open_streams(server: str, stop: signal.Signals) -> None:
     need(server)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -72,15 +74,17 @@ def test_the_demo_ends_by_ctrl_c_also_with_open_streams(server: str) -> None:
         said = ""
         while True:
             try:
-                stream = socket.create_connection(("127.0.0.1", port))
+                socket.create_connection(("127.0.0.1", port)).close()
                 break
             except ConnectionRefusedError:
                 assert process.poll() is None, process.stdout.read()
                 time.sleep(0.05)
-        with stream:
-            stream.sendall(b"GET /disconnect HTTP/1.1\r\nhost: demo\r\n\r\n")
-            assert b"200" in stream.recv(65536)
-            process.send_signal(signal.SIGINT)
+        with contextlib.ExitStack() as streams:
+            for path in ("/monitor", "/fastapi/monitor", "/disconnect", "/sync"):
+                stream = streams.enter_context(socket.create_connection(("127.0.0.1", port)))
+                stream.sendall(f"GET {path} HTTP/1.1\r\nhost: demo\r\n\r\n".encode())
+                assert b"200" in stream.recv(65536)
+            process.send_signal(stop)
             said = process.communicate(timeout=30)[0]
         assert process.returncode == 0, said
         assert "Traceback" not in said

@@ -1,12 +1,16 @@
 """What the README says is true: its apps answer, its commands are there, its lists are whole."""
 
+import importlib
+import itertools
 import re
 from pathlib import Path
 from typing import cast
 
 import clock
 import pytest
+from test_architecture import FLOORS
 
+import rawasgi
 from examples.catalogue import ROWS
 from rawasgi.asgi import App
 from rawasgi.dev.client import fetch
@@ -48,3 +52,30 @@ def test_every_stream_and_every_module_is_listed(page: str) -> None:
             assert f"`{path.stem}`" in text, path.stem
         elif path.is_dir() and path.stem != "__pycache__":
             assert f"`{path.name}/`" in text, path.name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_map_goes_up_from_floor_to_floor(page: str) -> None:
+    rows = re.findall(r"^\| [a-z]+ \| (`[^|]+`) \|", (ROOT / page).read_text(), re.MULTILINE)
+    rooms = [re.findall(r"`(\w+)/?`", row) for row in rows]
+    assert rooms.pop() == ["dev"]
+    assert {room for row in rooms for room in row} == set().union(*FLOORS) - {"__init__"}
+    floors = [[number for number, floor in enumerate(FLOORS) for room in row if room in floor] for row in rooms]
+    assert all(max(lower) <= min(upper) for lower, upper in itertools.pairwise(floors)), floors
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_door_is_told_whole(page: str) -> None:
+    told = re.search(r"`import rawasgi`[^`]*((?:`\w+`\s*)+)", (ROOT / page).read_text())
+    assert told is not None
+    assert re.findall(r"`(\w+)`", told[1]) == rawasgi.__all__
+
+
+@pytest.mark.parametrize("page", [*PAGES, "examples/README.md"])
+def test_every_command_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    assert set(re.findall(r"dev\.py (\w+)", text)) <= {"demo", "test", "bench"}
+    for module, name in re.findall(r"(?:uvicorn|hypercorn) (examples[\w.]*):(\w+)", text):
+        assert callable(getattr(importlib.import_module(module), name))
+    for name in re.findall(r"`((?:\w+/)+\w+\.py)`", text):
+        assert (ROOT / name).exists() or ((ROOT / page).parent / name).exists(), name
