@@ -147,7 +147,8 @@ class Driver(ABC):
             self._expect(self._cleanup_limit)
         elif not self._sending:
             self._waited = PACED if len(self._kept) <= 1 else WAITED
-            if self._kept or self._start is not None:
+            # A wait for the request's own body leaves the answer open: what comes may be refused (413, 422).
+            if self._kept or (self._start is not None and not self._inbox.is_reading):
                 self._ahead = Step(self._flush(True))
                 self._advance_ahead()
         if self._sending:

@@ -26,8 +26,9 @@ class ServerError(ProtocolError):
 
 
 class HTTPError(Exception):
-    """The answer is *status*, with *text* for the client; raise it before the first item of a stream.
+    """The answer is *status*, with *text* for the client; raise it before a stream's first item or first wait.
 
+    A wait for the request's body does not count.
     *headers* are added to the answer. *detail* replaces the text by a JSON body.
     """
 

@@ -96,6 +96,11 @@ class Inbox:
         self._size -= len(chunk)
         return chunk
 
+    @property
+    def is_reading(self) -> bool:
+        """Somebody waits for the body just now."""
+        return self._readers > 0
+
     async def __call__(self) -> HTTPReceived:
         """Return the next message, as ``receive`` does; after the body, wait for the disconnect."""
         if not self._end_given:

@@ -113,14 +113,18 @@ class Router:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the exchange to the app of its path."""
+        # The app is found first and awaited here: each coroutine between a server and a source costs every item.
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            app, found = self._http(scope)
+            await app(found, receive, send)
         elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
+            app, talk = self._websocket(scope)
+            await app(talk, receive, send)
         else:
             raise AppError(f"a Router answers http and websocket, not {scope['type']}: wrap it in lifespan()")
 
-    async def _http(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    def _http(self, scope: HTTPScope) -> tuple[App, HTTPScope]:
+        """Return the app that answers, and the scope as it is to see it."""
         path = own_path(scope)
         method = scope["method"]
         allowed: set[str] = set()
@@ -131,8 +135,7 @@ class Router:
                 if params:
                     scope = scope.copy()
                     scope["path_params"] = params
-                await app(scope, receive, send)
-                return
+                return app, scope
             allowed.update(methods)
         mount = self._mount(path)
         if mount is not None:
@@ -140,41 +143,42 @@ class Router:
             scope = scope.copy()
             root = scope.get("root_path", "")
             scope["root_path"], scope["path"] = root + prefix, root + path
-            await app(scope, receive, send)
-        elif not allowed:
-            await failure(HTTPError(404, "Not Found"))(scope, receive, send)
-        else:
-            allow = ", ".join(sorted(allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())))
-            if method == "OPTIONS":
-                await respond.empty(204, {"allow": allow})(scope, receive, send)
-            else:
-                refused = HTTPError(405, "Method Not Allowed", headers=((b"allow", allow.encode()),))
-                await failure(refused)(scope, receive, send)
+            return app, scope
+        if not allowed:
+            return failure(HTTPError(404, "Not Found")), scope
+        allow = ", ".join(sorted(allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())))
+        if method == "OPTIONS":
+            return respond.empty(204, {"allow": allow}), scope
+        return failure(HTTPError(405, "Method Not Allowed", headers=((b"allow", allow.encode()),))), scope
 
-    async def _websocket(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
+    def _websocket(self, scope: WebSocketScope) -> tuple[App, WebSocketScope]:
+        """As ``_http``, for a websocket."""
         path = own_path(scope)
         for route, params in self._table.matches(path):
             if route.websocket is not None:
                 if params:
                     scope = scope.copy()
                     scope["path_params"] = params
-                await route.websocket(scope, receive, send)
-                return
+                return route.websocket, scope
         mount = self._mount(path)
         if mount is not None:
             prefix, app = mount
             scope = scope.copy()
             root = scope.get("root_path", "")
             scope["root_path"], scope["path"] = root + prefix, root + path
-            await app(scope, receive, send)
-        else:
-            await WebSocket(scope, receive, send).deny(404, "Not Found")
+            return app, scope
+        return _unknown, scope
 
     def _mount(self, path: str) -> tuple[str, App] | None:
         for prefix, app in self._mounts:
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
                 return prefix, app
         return None
+
+
+@websocket_app
+async def _unknown(websocket: WebSocket) -> None:
+    await websocket.deny(404, "Not Found")
 
 
 def own_path(scope: HTTPScope | WebSocketScope) -> str:

@@ -22,7 +22,7 @@ the body is not whole. A client that left is no error: nothing is raised and not
 **Close, always.** Whatever ended the stream, its source is closed here, in this task, before we return.
 """
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Awaitable
 from dataclasses import dataclass
 from time import monotonic
 from typing import NoReturn
@@ -57,7 +57,7 @@ class Streaming:
     cleanup: float = 5.0
 
 
-async def send_stream(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: Send) -> None:
+def send_stream(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: Send) -> Awaitable[None]:
     """Send *start*, then the items of *body* as they come, then the end of the body; close the source.
 
     Sends: http.response.start, http.response.body*. Returns also when the client left, and then without the end.
@@ -66,13 +66,13 @@ async def send_stream(body: Streaming, start: HTTPResponseStart, inbox: Inbox, s
     Spec: "Response Start", "Response Body", "Disconnect - receive event".
     """
     sender = _Sender(body, start, inbox, send)
-    await sender.drive(sender.produce(body.join))
+    return sender.drive(sender.produce(body.join))
 
 
-async def close_unsent(body: Streaming, inbox: Inbox, send: Send) -> None:
+def close_unsent(body: Streaming, inbox: Inbox, send: Send) -> Awaitable[None]:
     """Close the source of a body that is not to be sent (HEAD, 204, 304), without starting it."""
     sender = _Sender(body, None, inbox, send)
-    await sender.drive(sender.close())
+    return sender.drive(sender.close())
 
 
 class _Sender(Driver):

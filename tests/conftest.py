@@ -11,7 +11,6 @@ from types import AsyncGeneratorType
 from typing import TypeVar
 
 import pytest
-from serving import Server, started
 
 T = TypeVar("T")
 
@@ -74,9 +73,3 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gc.collect()
     logging.getLogger("asyncio").removeHandler(complaints)
     assert not left
-
-
-@pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server, started once for a module of tests: parametrize it by its name, ``indirect=True``."""
-    yield from started(request.param, tmp_path_factory.mktemp("server"))

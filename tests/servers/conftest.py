@@ -1,0 +1,12 @@
+"""Each server is started once for a module of tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from serving import Server, started
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server of that name: parametrize it, ``indirect=True``."""
+    yield from started(request.param, tmp_path_factory.mktemp("server"))
