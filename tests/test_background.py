@@ -124,6 +124,19 @@ def test_at_the_end_a_task_may_finish_for_as_long_as_the_grace() -> None:
     assert run(main()) == (5.0, ["finished after 4", "cancelled"])
 
 
+def test_the_grace_is_5_seconds_by_default() -> None:
+    async def main() -> float:
+        async with tasks() as owned:
+            owned.start(asyncio.sleep(100))
+        one = now()
+        owned = Tasks()
+        owned.start(asyncio.sleep(100))
+        await owned.stop()
+        return one + (now() - one) * 10
+
+    assert run(main()) == 5 + 50
+
+
 def test_stopping_waits_for_the_cleanup_of_what_it_cancels() -> None:
     async def main() -> float:
         async def work() -> None:

@@ -294,6 +294,9 @@ def test_what_could_end_an_attribute_of_a_cookie_is_refused(path: str) -> None:
 def test_a_samesite_that_no_browser_knows_is_refused() -> None:
     with pytest.raises(ValueError, match="must be lax, strict, none or None, not 'tight'"):
         Response().set_cookie("name", samesite="tight")  # type: ignore[arg-type]
+    response = Response()
+    response.set_cookie("name", "value", samesite="strict")
+    assert cookie(response) == "name=value; Path=/; SameSite=strict"
 
 
 # Streams

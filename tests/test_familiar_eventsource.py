@@ -1,6 +1,7 @@
 """sse-starlette's and fastapi.sse's names: bytes, pings, senders, and what is refused."""
 
 import asyncio
+import inspect
 import json
 import math
 from array import array
@@ -134,6 +135,26 @@ def test_its_headers_are_those_of_an_event_stream() -> None:
         (b"cache-control", b"no-store"),
         (b"x-accel-buffering", b"no"),
     ]
+    assert answer.status == 200
+
+
+def test_parameters_and_defaults_are_sse_starlettes() -> None:
+    parameters = list(inspect.signature(EventSourceResponse).parameters.values())[1:]
+    assert {each.name: each.default for each in parameters} == {
+        "status_code": 200,
+        "headers": None,
+        "media_type": "text/event-stream",
+        "background": None,
+        "ping": None,
+        "sep": None,
+        "ping_message_factory": None,
+        "data_sender_callable": None,
+        "send_timeout": None,
+        "client_close_handler_callable": None,
+        "shutdown_event": None,
+        "shutdown_grace_period": 0,
+        "cleanup_timeout": 30.0,
+    }
 
 
 def test_a_header_that_was_given_is_sent_as_it_was_given() -> None:
@@ -371,6 +392,7 @@ def test_a_clean_up_may_take_as_long_as_the_cleanup_timeout(cleanup_timeout: flo
     assert done == (["cleaned up"] if ended else [])
     with pytest.raises(ValueError, match="cleanup_timeout must be >= 0"):
         EventSourceResponse(items(), cleanup_timeout=-1)
+    EventSourceResponse(items(), cleanup_timeout=0)
 
 
 def test_it_is_what_fastapi_and_sse_starlette_users_write() -> None:

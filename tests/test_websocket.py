@@ -103,6 +103,24 @@ def test_a_denial_is_a_response_where_the_server_takes_one() -> None:
     assert run(main()) == (401, "Basic", "9", "你是谁".encode())
 
 
+def test_a_denial_that_says_nothing_else_is_403_and_a_close_1000() -> None:
+    async def talk(websocket: WebSocket) -> None:
+        if websocket.header("x-deny"):
+            await websocket.deny()
+        await websocket.accept()
+        await websocket.close()
+
+    async def main() -> tuple[int, bytes, int]:
+        async with websocket(websocket_app(talk), headers={"x-deny": "1"}, extensions=DENIAL) as client:
+            with pytest.raises(OutOfOrder):  # it went on
+                await client.finished()
+            denied = client.status, client.body
+        async with websocket(websocket_app(talk)) as client:
+            return *denied, await client.closed()
+
+    assert run(main()) == (403, b"Forbidden", 1000)
+
+
 def test_a_denial_is_a_bare_403_where_the_server_takes_none() -> None:
     async def refuse(websocket: WebSocket) -> None:
         await websocket.deny(401, "who are you?")
@@ -182,13 +200,15 @@ def test_the_denying_app_is_asked_by_http() -> None:
         await websocket.deny_with(app)
 
     async def main() -> None:
-        async with websocket(websocket_app(refuse), "/ws", extensions=DENIAL, scope={"scheme": "wss"}) as client:
+        options = {"scheme": "wss"}
+        async with websocket(websocket_app(refuse), "/ws?a=1", extensions=DENIAL, scope=options) as client:
             await client.finished()
 
     run(main())
     [scope] = scopes
     assert scope["type"] == "http"
     assert (scope["method"], scope["path"], scope["scheme"]) == ("GET", "/ws", "https")
+    assert (scope["query_string"], scope["http_version"]) == (b"a=1", "1.1")
 
 
 def test_what_has_no_place_in_a_denial_is_the_apps_fault() -> None:
@@ -516,12 +536,15 @@ def test_a_failing_function_closes_with_1011_and_the_error_goes_on() -> None:
         await websocket.accept()
         raise LookupError("a bug")
 
+    codes: list[int] = []
+
     async def watch(client: WebSocketClient) -> None:
-        assert await client.closed() == 1011
+        codes.append(await client.closed())
         await client.finished()
 
     with pytest.raises(LookupError, match="a bug"):
         run(with_client(talk, watch))
+    assert codes == [1011]
 
 
 @pytest.mark.parametrize(("extensions", "expected"), [(DENIAL, 500), (None, 403)])
@@ -531,13 +554,16 @@ def test_a_function_that_fails_before_it_accepts_denies(
     async def talk(websocket: WebSocket) -> None:
         raise LookupError("a secret")
 
-    async def watch(client: WebSocketClient) -> None:
-        assert await client.started() == expected
-        assert b"secret" not in client.body
-        await client.finished()
+    seen: list[object] = []
 
-    with pytest.raises(LookupError, match="a secret"):
-        run(with_client(talk, watch, extensions=extensions))
+    async def watch(client: WebSocketClient) -> None:
+        seen.append(await client.started())
+        with pytest.raises(LookupError, match="a secret"):
+            await client.finished()
+        seen.append(client.body)
+
+    run(with_client(talk, watch, extensions=extensions))
+    assert seen == [expected, b"Internal Server Error" if extensions else b""]
 
 
 def test_an_http_error_before_it_accepts_is_the_denial() -> None:
@@ -556,12 +582,15 @@ def test_an_http_error_later_is_an_error_like_any_other() -> None:
         await websocket.accept()
         raise HTTPError(404, "no such room")
 
+    codes: list[int] = []
+
     async def watch(client: WebSocketClient) -> None:
-        assert await client.closed() == 1011
+        codes.append(await client.closed())
         await client.finished()
 
     with pytest.raises(HTTPError):
         run(with_client(talk, watch))
+    assert codes == [1011]
 
 
 def test_a_disconnect_of_somebody_else_is_an_error() -> None:
@@ -569,12 +598,15 @@ def test_a_disconnect_of_somebody_else_is_an_error() -> None:
         await websocket.accept()
         raise Disconnected("the upstream is gone")
 
+    codes: list[int] = []
+
     async def watch(client: WebSocketClient) -> None:
-        assert await client.closed() == 1011
+        codes.append(await client.closed())
         await client.finished()
 
     with pytest.raises(Disconnected, match="upstream"):
         run(with_client(talk, watch))
+    assert codes == [1011]
 
 
 def test_an_error_amid_a_denial_is_raised_and_the_denial_left_open() -> None:

@@ -69,7 +69,6 @@ class EventSourceResponse(StreamingResponse):
     DEFAULT_PING_INTERVAL = 15
     DEFAULT_SEPARATOR = "\r\n"
     DEFAULT_CLEANUP_TIMEOUT = 30.0
-    media_type = "text/event-stream"
 
     def __init__(
         self,
@@ -95,7 +94,7 @@ class EventSourceResponse(StreamingResponse):
         super().__init__(content, status_code, headers, media_type, background)
         self.headers.setdefault("cache-control", "no-store")
         self.headers.setdefault("x-accel-buffering", "no")
-        self.sep = _line_end(sep)
+        self.sep = _line_end(self.DEFAULT_SEPARATOR if sep is None else sep)
         self.ping_interval = self.DEFAULT_PING_INTERVAL if ping is None else ping
         self.ping_message_factory = ping_message_factory
         self.data_sender_callable = data_sender_callable
