@@ -1,7 +1,7 @@
 """What all wrappers share: a stream owns its sources, and who takes a stream owns it."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Sequence
 from types import coroutine
 from typing import Any, Generic, TypeVar
 
@@ -26,18 +26,17 @@ async def close(*streams: object) -> None:
                 raise
 
 
-async def end(tasks: Iterable[asyncio.Task[None]], error: BaseException | None = None) -> None:
+async def end(tasks: Sequence[asyncio.Task[None]], error: BaseException | None = None) -> None:
     """Cancel *tasks*, wait until each is through with its clean-up, and raise *error*.
 
     A cancellation of ours goes on to them, and is raised when they are through. Raises: without *error*, the first one
     of theirs; the others are told in its notes.
     """
-    pending = {task for task in tasks if not task.done()}
-    while pending:
+    while pending := [task for task in tasks if not task.done()]:
         for task in pending:
             task.cancel()
         try:
-            _, pending = await asyncio.wait(pending)
+            await asyncio.wait(pending)
         except asyncio.CancelledError as ours:
             error = error or ours
     for task in tasks:

@@ -79,7 +79,7 @@ class Step:
 
     @classmethod
     def held(cls, generator: Generator[Any, None, Any], waits_for: Future | None) -> "Step":
-        """What was begun elsewhere, and has yielded *waits_for*. Raises: as ``hold``."""
+        """What was begun elsewhere, and has yielded *waits_for*."""
         step = cls.__new__(cls)
         step._generator = generator
         step.value = None
@@ -110,17 +110,19 @@ class Step:
         except StopIteration as stop:
             self.value = stop.value
             return True
-        self.hold(waits_for)
-        return False
+        return self.hold(waits_for)
 
-    def hold(self, waits_for: Future | None) -> None:
-        """Take over what the awaitable yielded, as a Task does. Raises: RuntimeError if it is not asyncio's."""
+    def hold(self, waits_for: Future | None) -> bool:
+        """Take over what the awaitable yielded, as a Task does. What is not asyncio's raises RuntimeError in there."""
+        self.waits_for = None
         if waits_for is not None:
             if not getattr(waits_for, "_asyncio_future_blocking", False):
-                raise RuntimeError(f"a stream must wait for asyncio's futures, not for {waits_for!r}: use asyncio")
+                foreign = f"a stream must wait for asyncio's futures, not for {waits_for!r}: use asyncio"
+                return self.throw(RuntimeError(foreign))
             waits_for._asyncio_future_blocking = False
-        self.waits_for = waits_for
+            self.waits_for = waits_for
         self._told = None  # a Waiter is yielded again and again, and each time it must be watched anew
+        return False
 
     def cancel(self) -> bool:
         """Cancel the innermost wait; as ``advance``, of which it is one when the awaitable can be told at once."""
@@ -135,8 +137,7 @@ class Step:
         except StopIteration as stop:
             self.value = stop.value
             return True
-        self.hold(waits_for)
-        return False
+        return self.hold(waits_for)
 
 
 def cancelling() -> int:

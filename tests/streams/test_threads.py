@@ -163,26 +163,29 @@ def test_a_reader_that_breaks_off_closes_the_generator_in_its_thread_before_aclo
 
 def test_a_clean_up_that_takes_long_is_waited_for() -> None:
     async def main() -> None:
-        leave, closed = threading.Event(), []
+        leave, log = threading.Event(), list[str]()
 
         def items() -> Generator[int, None, None]:
             try:
                 yield 0
                 yield 1
             finally:
+                log.append("closing")
                 leave.wait(PATIENCE)
-                closed.append(True)
+                log.append("closed")
 
         stream = from_thread(items(), max_items=1)
         await anext(stream)
         closing = asyncio.create_task(stream.aclose())
+        await asyncio.sleep(0)
+        soon(lambda: log == ["closing"])
         for _ in range(10):  # ten times as long as it would wait for an item
             clock.loop().selector.now += 0.1
             await asyncio.sleep(0)
         assert not closing.done()
         leave.set()
         await closing
-        assert closed
+        assert log == ["closing", "closed"]
 
     run(main())
 
@@ -376,6 +379,38 @@ def test_it_reads_no_further_ahead_than_it_may() -> None:
     run(main())
 
 
+def test_an_item_that_comes_when_the_reader_is_about_to_wait_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source(50)
+
+    class News(asyncio.Event):
+        def clear(self) -> None:
+            super().clear()
+            given = source.given
+            soon(lambda: source.given > given or "closed" in source.log)
+
+    monkeypatch.setattr(asyncio, "Event", News)
+    assert run(collect(from_thread(source.items(), 1))) == list(range(50))
+
+
+def test_room_that_comes_when_the_thread_is_about_to_wait_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source(50)
+    taken: list[int] = []
+
+    class Room(threading.Event):
+        def clear(self) -> None:
+            super().clear()
+            if taken:  # else the reader is still being woken
+                soon(lambda: len(taken) == source.given)
+
+    async def main() -> None:
+        async for item in from_thread(source.items(), 1):
+            taken.append(item)
+        assert taken == list(range(50))
+
+    monkeypatch.setattr(threading, "Event", Room)
+    run(main())
+
+
 def test_the_loop_runs_while_the_iterable_blocks() -> None:
     async def main() -> None:
         release, log = threading.Event(), list[str]()
@@ -455,7 +490,7 @@ def test_one_too_many_is_refused_before_its_first_item_and_closed(monkeypatch: p
     monkeypatch.setattr(threads, "limit", 2)
 
     async def main() -> None:
-        streams = [from_thread(Source().items()) for _ in range(2)]
+        streams = [from_thread(Source(100).items(), 1) for _ in range(2)]
         for stream in streams:
             await anext(stream)
         source = Source()
