@@ -1,4 +1,4 @@
-"""Each server is started once for a module of tests."""
+"""Each server is started once for all tests."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 from serving import Server, started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server of that name: parametrize it, ``indirect=True``."""
     yield from started(request.param, tmp_path_factory.mktemp("server"))

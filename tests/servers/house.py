@@ -1,18 +1,26 @@
 """The app that the tests of real servers are about: its sources count what they opened and what they released."""
 
 import asyncio
+import os
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from rawasgi import HTTPError, Request, Response, Router, respond, streams
 from rawasgi.asgi import Receive, Received, Scope, Send, Sent
 
 opened: Counter[str] = Counter()
 released: Counter[str] = Counter()
+last: dict[str, float] = {}
 router = Router()
+
+
+def release(name: str) -> None:
+    released[name] += 1
+    last[name] = time.monotonic()
 
 
 @asynccontextmanager
@@ -23,17 +31,33 @@ async def resource(name: str) -> AsyncIterator[None]:
         yield
     finally:
         await asyncio.sleep(0.01)
-        released[name] += 1
+        release(name)
 
 
 @router.get("/counts")
 async def counts(request: Request) -> dict[str, object]:
-    return {"opened": opened, "released": released, "threads": threading.active_count()}
+    return {
+        "opened": opened,
+        "released": released,
+        "last": last,
+        "threads": threading.active_count(),
+        "memory_bytes": memory_bytes(),
+    }
+
+
+def memory_bytes() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 @router.get("/ping")
 async def ping(request: Request) -> str:
     return "pong"
+
+
+# Where a source may be when its client leaves
 
 
 @router.get("/own-await")
@@ -53,8 +77,10 @@ async def at_yield(request: Request) -> AsyncIterator[bytes]:
 class Claimed:
     """A source that holds its resource from the beginning, and is told of its end only by aclose()."""
 
-    def __init__(self) -> None:
-        opened["never-started"] += 1
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.closed = False
+        opened[name] += 1
 
     def __aiter__(self) -> "Claimed":
         return self
@@ -64,32 +90,57 @@ class Claimed:
         return ""
 
     async def aclose(self) -> None:
-        await asyncio.sleep(0.01)
-        released["never-started"] += 1
+        if not self.closed:
+            self.closed = True
+            await asyncio.sleep(0.01)
+            release(self.name)
 
 
 @router.get("/never-started")
 async def never_started(request: Request) -> Response:
-    source = Claimed()
+    source = Claimed("never-started")
+    await gone(request)
+    return respond.stream(source)
+
+
+@router.get("/never-started-under-wrappers")
+async def never_started_under_wrappers(request: Request) -> Response:
+    source = Claimed("never-started-under-wrappers")
+    await gone(request)
+    return respond.sse(source)
+
+
+async def gone(request: Request) -> None:
     while not await request.is_disconnected():
         await asyncio.sleep(0.001)
-    return respond.stream(source)
+
+
+@router.get("/claimed")
+async def claimed(request: Request) -> Response:
+    return respond.sse(Claimed("claimed"), heartbeat=0.5)
 
 
 @router.get("/thread")
 async def thread(request: Request) -> Response:
-    def lines() -> Iterator[str]:
-        home = threading.get_ident()
-        opened["thread"] += 1
-        try:
-            while True:
-                yield "line\n"
-                time.sleep(0.01)
-        finally:
-            if threading.get_ident() == home:
-                released["thread"] += 1
+    return respond.stream(streams.from_thread(lines("thread", 0.01)))
 
-    return respond.stream(streams.from_thread(lines()))
+
+@router.get("/thread-at-yield")
+async def thread_at_yield(request: Request) -> Response:
+    return respond.stream(streams.from_thread(lines("thread-at-yield", 0)))
+
+
+def lines(name: str, pause: float) -> Iterator[str]:
+    home = threading.get_ident()
+    opened[name] += 1
+    try:
+        while True:
+            yield "line" * 250 + "\n"
+            if pause:
+                time.sleep(pause)
+    finally:
+        if threading.get_ident() == home:
+            release(name)
 
 
 @router.get("/idle")
@@ -102,11 +153,23 @@ async def idle(request: Request) -> Response:
     return respond.sse(silence(), heartbeat=0.5)
 
 
-@router.get("/hot")
+@router.get("/hot/{size:int}")
 async def hot(request: Request) -> AsyncIterator[str]:
-    async with resource("hot"):
+    item = "x" * request.param("size", int)
+    async with resource(f"hot/{len(item)}"):
         while True:
-            yield "x" * 1000
+            yield item
+
+
+@router.get("/grinding")
+async def grinding(request: Request) -> AsyncIterator[str]:
+    """As ``hot``, but each item takes the processor for 2 ms."""
+    async with resource("grinding"):
+        while True:
+            until = time.perf_counter() + 0.002
+            while time.perf_counter() < until:
+                pass
+            yield "ground\n"
 
 
 @router.get("/stuck")
@@ -116,7 +179,7 @@ async def stuck(request: Request) -> Response:
             while True:
                 yield bytes(65536)
 
-    return respond.stream(blocks(), send=0.5)
+    return respond.stream(blocks(), send=1.0)
 
 
 @router.post("/posted")
@@ -124,6 +187,16 @@ async def posted(request: Request) -> AsyncIterator[str]:
     async with resource("posted"):
         yield "first\n"
         await asyncio.Event().wait()
+
+
+@router.post("/posted-at-yield")
+async def posted_at_yield(request: Request) -> AsyncIterator[str]:
+    async with resource("posted-at-yield"):
+        while True:
+            yield "first\n" * 10_000
+
+
+# How a source may end
 
 
 @router.get("/error/{when}")
@@ -145,25 +218,48 @@ async def few(request: Request) -> AsyncIterator[str]:
         await asyncio.sleep(0.05)
 
 
+# The spec that the server says it keeps to
+
+
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """The router; below /2.4 as a server of spec 2.4 would call it, whose send raises OSError once the client left."""
-    if scope["type"] != "http" or not scope["path"].startswith("/2.4/"):
+    """The router; below /2.3 or /2.4 as a server of that spec would call it."""
+    version = scope["path"][1:4] if scope["type"] == "http" else ""
+    if scope["type"] != "http" or version not in ("2.3", "2.4"):
         await router(scope, receive, send)
         return
     scope = scope.copy()
-    scope["path"] = scope["path"][len("/2.4") :]
-    scope["asgi"] = {"version": "3.0", "spec_version": "2.4"}
+    scope["path"] = scope["path"][len("/2.x") :]
+    scope["asgi"] = {"version": "3.0", "spec_version": version}
+    if version == "2.3":
+        await router(scope, receive, send)
+    else:
+        await with_2_4(receive, send, lambda *both: router(scope, *both))
+
+
+async def with_2_4(receive: Receive, send: Send, inner: Callable[[Receive, Send], Awaitable[None]]) -> None:
+    """Let ``send`` raise OSError from the moment on when the client left, whether or not the app was told."""
     left = False
+    messages: asyncio.Queue[Received] = asyncio.Queue()
+
+    async def listen() -> None:
+        nonlocal left
+        while not left:
+            message = await receive()
+            left = message["type"] == "http.disconnect"
+            messages.put_nowait(message)
 
     async def receive_2_4() -> Received:
-        nonlocal left
-        message = await receive()
-        left = left or message["type"] == "http.disconnect"
-        return message
+        if left and messages.empty():
+            return {"type": "http.disconnect"}
+        return await messages.get()
 
     async def send_2_4(message: Sent) -> None:
         if left:
             raise BrokenPipeError("the client left")
         await send(message)
 
-    await router(scope, receive_2_4, send_2_4)
+    listener = asyncio.create_task(listen())
+    try:
+        await inner(receive_2_4, send_2_4)
+    finally:
+        listener.cancel()

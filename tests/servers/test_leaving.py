@@ -1,100 +1,84 @@
 """A client leaves, and its source is closed: on real servers, over sockets."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
-from serving import Client, Server
+from serving import Client, Server, on_all
 
-HTTP1 = ["uvicorn", "uvicorn-h11", "hypercorn", "granian"]
 TWENTY = 20
+SOON = 2.0  # seconds; on an idle machine it takes 10 to 50 ms, 10 of them in the source's own clean-up
+TRIES = 3  # so often a machine that is busy with other things may break that
 
 
-async def opened(server: Server, path: str, count: int, *, read: bool = True) -> list[Client]:
-    clients = [await server.open(path) for _ in range(count)]
-    if read:
+def leave(clients: list[Client]) -> None:
+    """Half by FIN (RST where they have not read all), half by RST."""
+    for number, client in enumerate(clients):
+        client.reset() if number % 2 else client.leave()
+
+
+async def twenty_leave(server: Server, source: str, spec: str) -> float:
+    """Return the seconds from the moment when they left to the last release."""
+    before = (await server.counts()).opened.get(source, 0)
+    clients = [await server.open(f"{spec}/{source}") for _ in range(TWENTY)]
+    if not source.startswith("never-started"):
         for client in clients:
             await client.until(b"\r\n\r\n")
-    return clients
+    if source.startswith("hot"):
+        await asyncio.gather(*(client.drain(1_000_000) for client in clients))
+    await server.opened(source, before + TWENTY)
+    left = asyncio.get_running_loop().time()
+    leave(clients)
+    return await server.released(source, before + TWENTY, left)
 
 
-@pytest.mark.parametrize("server", HTTP1, indirect=True)
-@pytest.mark.parametrize("spec", ["", "/2.4"], ids=["2.3", "2.4"])
-@pytest.mark.parametrize("source", ["own-await", "at-yield", "never-started", "thread"])
-def test_20_clients_leave_and_all_20_resources_are_released(
-    server: Server, source: str, spec: str, record_property: Callable[[str, object], None]
-) -> None:
-    async def script() -> float:
-        before = (await server.counts())["opened"].get(source, 0)
-        clients = await opened(server, f"{spec}/{source}", TWENTY, read=source != "never-started")
-        while (await server.counts())["opened"].get(source, 0) < before + TWENTY:
+@pytest.mark.parametrize("spec", ["/2.3", "/2.4"])
+@pytest.mark.parametrize("source", ["own-await", "never-started", "never-started-under-wrappers", "thread"])
+@on_all()
+def test_20_clients_leave_and_all_20_resources_are_released_soon(server: Server, source: str, spec: str) -> None:
+    soon(server, source, spec)
+
+
+@pytest.mark.parametrize("spec", ["/2.3", "/2.4"])
+@pytest.mark.parametrize("source", ["at-yield", "hot/65536", "thread-at-yield"])
+@on_all("backpressure")
+def test_so_are_those_of_sources_held_up_at_yield(server: Server, source: str, spec: str) -> None:
+    soon(server, source, spec)
+
+
+def soon(server: Server, source: str, spec: str) -> None:
+    said = server.log
+    for _ in range(TRIES):
+        seconds = asyncio.run(twenty_leave(server, source, spec))
+        print(f"{server.name} {spec}/{source}: released after {seconds * 1000:.0f} ms")
+        if seconds < SOON:
+            break
+    assert seconds < SOON
+    assert server.log == said, "a client that left is nothing to be logged"
+
+
+@on_all()
+def test_threads_end_with_their_streams(server: Server) -> None:
+    async def script() -> None:
+        before = await server.counts()
+        await twenty_leave(server, "thread", "")
+        while (await server.counts()).threads > before.threads:
             await asyncio.sleep(0.01)
-        for client in clients:
-            client.leave()
-        return await server.released(source, before + TWENTY)
 
-    record_property("released after", asyncio.run(script()))
-    assert "Traceback" not in server.log
+    asyncio.run(asyncio.wait_for(script(), 30))
 
 
-@pytest.mark.parametrize("server", ["uvicorn", "uvicorn-h11", "hypercorn"], indirect=True)
-@pytest.mark.parametrize("how", ["reset", "leave"])
-@pytest.mark.parametrize("source", ["idle", "at-yield"])
-def test_a_client_that_pipelined_one_more_request_is_missed(
-    server: Server, how: str, source: str, record_property: Callable[[str, object], None]
-) -> None:
+@pytest.mark.parametrize("source", ["posted", "posted-at-yield"])
+@on_all("backpressure")
+def test_a_large_body_that_nobody_reads_does_not_hide_the_disconnect(server: Server, source: str) -> None:
     async def script() -> float:
-        before = (await server.counts())["opened"].get(source, 0)
-        clients = await opened(server, f"/{source}", 5)
+        before = (await server.counts()).opened.get(source, 0)
+        clients = [await server.open(f"/{source}", "POST", body=bytes(3_000_000)) for _ in range(5)]
         for client in clients:
-            client.pipeline()
-        await asyncio.sleep(0.1)  # so that the server has read it, and stopped reading
-        for client in clients:
-            getattr(client, how)()
-        return await server.released(source, before + 5)
+            await client.until(b"first")
+        left = asyncio.get_running_loop().time()
+        leave(clients)
+        return await server.released(source, before + 5, left)
 
-    record_property("released after", asyncio.run(script()))
-
-
-@pytest.mark.parametrize("server", HTTP1, indirect=True)
-def test_a_client_that_does_not_read_is_given_up(server: Server) -> None:
-    async def script() -> None:
-        client = await server.open("/stuck")
-        await server.released("stuck", 1)
-        client.leave()
-
-    asyncio.run(script())
-    assert "Traceback" not in server.log
-
-
-@pytest.mark.parametrize("server", ["uvicorn", "uvicorn-h11", "hypercorn"], indirect=True)
-def test_a_large_body_that_nobody_reads_does_not_hide_the_disconnect(server: Server) -> None:
-    async def script() -> None:
-        client = await server.open("/posted", "POST", body=bytes(3_000_000))
-        await client.until(b"first")
-        client.leave()
-        await server.released("posted", 1)
-
-    asyncio.run(script())
-    assert "Traceback" not in server.log
-
-
-@pytest.mark.parametrize("server", HTTP1, indirect=True)
-def test_a_source_that_never_waits_leaves_room_for_others_and_is_closed(
-    server: Server, record_property: Callable[[str, object], None]
-) -> None:
-    async def reading(client: Client) -> None:
-        while await client.reader.read(1 << 20):
-            pass
-
-    async def script() -> float:
-        before = (await server.counts())["opened"].get("hot", 0)
-        client = await server.open("/hot")
-        reader = asyncio.create_task(reading(client))
-        for _ in range(10):
-            assert b"pong" in await server.get("/ping")
-        reader.cancel()
-        client.reset()
-        return await server.released("hot", before + 1)
-
-    record_property("released after", asyncio.run(script()))
+    said = server.log
+    print(f"{server.name} /{source}: released after {asyncio.run(script()) * 1000:.0f} ms")
+    assert server.log == said
