@@ -19,6 +19,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "error")
 
 
+def pytest_collection_finish() -> None:
+    """Each test collects garbage: what was imported before need not be looked at 3,000 times, at 80 ms each."""
+    gc.collect()
+    gc.freeze()
+
+
 class Complaints(logging.Handler):
     """What asyncio only logs: an exception that nobody fetched, a task that was destroyed."""
 

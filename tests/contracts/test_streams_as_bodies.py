@@ -5,7 +5,7 @@ from typing import Unpack
 
 import clock
 import pytest
-from wrapping import PAUSES, WRAPPERS, Plain, Source, flat, later, wrapped
+from wrapping import ENDLESS, PAUSES, WRAPPERS, Plain, Source, flat, later, wrapped
 
 from rawasgi import respond, streams
 from rawasgi.asgi import App
@@ -92,7 +92,7 @@ def test_a_client_that_leaves_after_any_item_closes_the_source(name: str, server
     async def main() -> None:
         for pause in PAUSES:
             for count in range(1, 6):
-                source = Source(5, pause)
+                source = Source(ENDLESS, pause)  # one that ends would be closing by itself
                 async with client(name, source, **server) as reader:
                     assert await reader.until(f"{count - 1};")
                     await reader.leave()
@@ -106,7 +106,7 @@ def test_a_client_that_leaves_after_any_item_closes_the_source(name: str, server
 def test_a_client_that_leaves_while_it_does_not_read_closes_the_source(name: str) -> None:
     async def main() -> None:
         for pause in PAUSES:
-            source = Source(1_000_000, pause)
+            source = Source(30_000, pause)
             async with client(name, source) as reader:
                 await reader.until("2;")
                 reader.stall()

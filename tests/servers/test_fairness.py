@@ -1,4 +1,4 @@
-"""A source that never awaits, and never ends: others are answered meanwhile, and it is closed when its client leaves."""
+"""A source that never awaits or ends: others are answered meanwhile, and it is closed when its client leaves."""
 
 import asyncio
 import statistics
@@ -30,7 +30,7 @@ async def asked_meanwhile(server: Server, source: str) -> tuple[list[float], flo
 
 
 @pytest.mark.parametrize("source", ENDLESS)
-@on_all("backpressure")
+@on_all("fairness", "backpressure")
 def test_others_are_answered_and_it_is_closed(server: Server, source: str) -> None:
     seconds, outlived = asyncio.run(asyncio.wait_for(asked_meanwhile(server, source), PATIENCE))
     print(
@@ -39,7 +39,7 @@ def test_others_are_answered_and_it_is_closed(server: Server, source: str) -> No
     )
 
 
-@on_all("backpressure")
+@on_all("fairness", "backpressure")
 def test_ten_of_them_leave_room_for_others(server: Server) -> None:
     async def script() -> list[float]:
         found = await asyncio.gather(*(asked_meanwhile_of_many(server) for _ in range(10)))
