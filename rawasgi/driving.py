@@ -33,8 +33,9 @@ from rawasgi.errors import Disconnected
 from rawasgi.inbox import Inbox
 from rawasgi.streams.stepping import Step, Waiter, give_way, is_cancelled
 
-# Whether the source has waited since its last item; and if so, whether it waits at each
-NOT, WAITED, PACED = 0, 1, 2
+# Whether the source has waited since its last item; if so, whether it waits at each; and if so, whether all that came
+# before is out, so that there is nothing to look after.
+NOT, WAITED, PACED, CLEAR = 0, 1, 2, 3
 _REFRESH = 4.0  # how often receive() is called anew; see Inbox.refresh
 
 
@@ -45,30 +46,21 @@ class Gone(Disconnected):
 class Driver(ABC):
     """One response under way, and its clocks: *send* and *cleanup*, in seconds, limit one send and the closing."""
 
-    __slots__ = (
-        "_ahead",
-        "_alarm",
-        "_busy",
-        "_cancelled",
-        "_cleanup_limit",
-        "_closing",
-        "_deadline",
-        "_deferred",
-        "_error",
-        "_free",
-        "_gone",
-        "_inbox",
-        "_kept",
-        "_lost",
-        "_overdue",
-        "_refresh",
-        "_send_limit",
-        "_sending",
-        "_stale",
-        "_start",
-        "_waited",
-        "_waiter",
-    )
+    # What most responses never touch stands here, and not in __init__: it is half of what a short one costs us.
+    _waiter: Waiter  # made at the first wait
+    _left: int | None = None  # bytes that the Content-Length promises
+    _sending = False  # the coroutine, or the flush ahead, waits for send()
+    _closing = False  # the coroutine waits for the source to be closed
+    _deferred = False  # a cancellation waits for send()
+    _free: asyncio.Future[None] | None = None  # the coroutine waits for that flush
+    _lost = False  # send() said that the client left
+    _error: Exception | None = None  # what send() or receive() raised meanwhile
+    _cancelled = False  # while closing; kept for afterwards
+    _overdue = False  # closing took too long
+    _deadline: float | None = None  # of the send, or of the closing
+    _alarm: asyncio.TimerHandle | None = None
+    _stale = False  # receive() is to be called anew
+    _refresh: asyncio.TimerHandle | None = None
 
     def __init__(self, start: HTTPResponseStart | None, inbox: Inbox, send: float, cleanup: float) -> None:
         self._inbox = inbox
@@ -77,22 +69,9 @@ class Driver(ABC):
         self._start = start  # None once it was sent
         self._kept: list[bytes] = []  # what goes out before the source may wait
         self._waited = NOT
-        self._sending = False  # the coroutine, or the flush ahead, waits for send()
-        self._closing = False  # the coroutine waits for the source to be closed
-        self._waiter = Waiter()
         self._busy = True  # every turn must be looked at: nobody listens to the inbox yet
-        self._deferred = False  # a cancellation waits for send()
         self._ahead: Step | None = None  # a flush that send() holds up while the source waits
-        self._free: asyncio.Future[None] | None = None  # the coroutine waits for that flush
-        self._lost = False  # send() said that the client left
-        self._gone = False  # so the client counts as gone
-        self._error: Exception | None = None  # what send() or receive() raised meanwhile
-        self._cancelled = False  # while closing; kept for afterwards
-        self._overdue = False  # closing took too long
-        self._deadline: float | None = None  # of the send, or of the closing
-        self._alarm: asyncio.TimerHandle | None = None
-        self._stale = False  # receive() is to be called anew
-        self._refresh: asyncio.TimerHandle | None = None
+        self._gone = False  # the client counts as gone
 
     @abstractmethod
     async def _flush(self, more_body: bool) -> None:
@@ -101,32 +80,32 @@ class Driver(ABC):
     @coroutine
     def drive(self, inner: Coroutine[Any, None, None]) -> Generator[Any, None, None]:
         """Run *inner* to its end, and do whatever is to be done while it waits."""
-        step = Step(inner)
         resume = inner.send
-        waiter, kept = self._waiter, self._kept
+        kept = self._kept
         try:
-            finished = step.advance()
+            waits_for = resume(None)
+            waiter = self._waiter = Waiter()
+            step = Step(inner)
+            finished = step.hold(waits_for)
             while not finished:
                 waits_for = step.waits_for
-                try:
-                    # as what follows, for a source that only gives way: a tenth of what a paced item costs
-                    while waits_for is None and not (waiter.woken or kept or self._busy):
-                        self._waited = PACED
-                        try:
-                            yield
-                        except asyncio.CancelledError:
-                            waiter.cancelled = True
-                            break
-                        waits_for = resume(None)
-                except StopIteration:
-                    break
+                # as what follows, for a source that only gives way: a tenth of what a paced item costs
+                paced = CLEAR if self._is_clear() else PACED
+                while waits_for is None and not (waiter.woken or kept or self._busy):
+                    self._waited = paced
+                    try:
+                        yield
+                    except asyncio.CancelledError:
+                        waiter.cancelled = True
+                        break
+                    waits_for = resume(None)
                 if waits_for is not step.waits_for:
                     step.hold(waits_for)
                 finished = self._look(step)
                 if not finished:
                     yield from self._pause(step).__await__()
                     finished = step.ready() and step.advance()
-        except Gone:
+        except (StopIteration, Gone):  # the end; most short responses come to it without a wait
             pass
         except asyncio.CancelledError:
             if not self._gone and not self._overdue:
@@ -141,12 +120,15 @@ class Driver(ABC):
         if (self._cancelled or self._deferred) and is_cancelled():
             raise asyncio.CancelledError
 
+    def _is_clear(self) -> bool:
+        return self._start is None and self._left is None and self._ahead is None
+
     async def _pause(self, step: Step) -> None:
         """Send what was kept, and wait until *step* can go on or something has come up."""
         if self._closing or self._gone:
             self._expect(self._cleanup_limit)
         elif not self._sending:
-            self._waited = PACED if len(self._kept) <= 1 else WAITED
+            self._waited = WAITED if len(self._kept) > 1 else CLEAR if self._is_clear() else PACED
             # A wait for the request's own body leaves the answer open: what comes may be refused (413, 422).
             if self._kept or (self._start is not None and not self._inbox.is_reading):
                 self._ahead = Step(self._flush(True))

@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rawasgi import respond
 from rawasgi.asgi import App, Receive, Scope, Send
@@ -29,17 +29,8 @@ def handler(function: Function, kind: Kind = respond.stream) -> App:
     An HTTPError raised before the response began is the answer. Any other error then is a 500 that says nothing more,
     and is raised on, for the server to log; once the response began, only that. A client that left is no error.
     """
-    if inspect.isasyncgenfunction(function):
-
-        async def answer(request: Request) -> App:
-            return kind(function(request))
-
-    elif inspect.iscoroutinefunction(function):
-
-        async def answer(request: Request) -> App:
-            return _response(await function(request))
-
-    else:
+    is_stream = inspect.isasyncgenfunction(function)
+    if not is_stream and not inspect.iscoroutinefunction(function):
         raise TypeError(
             f"a handler must be an async function or an async generator function, not {function!r}:"
             " write async def, and call what blocks with asyncio.to_thread() or streams.from_thread()"
@@ -51,10 +42,13 @@ def handler(function: Function, kind: Kind = respond.stream) -> App:
         inbox = Inbox.of(receive)
         try:
             try:
-                response = await answer(Request(scope, inbox))
-                if not isinstance(response, Response):
+                result: Any = function(Request(scope, inbox))
+                response = kind(result) if is_stream else _response(await result)
+                if isinstance(response, Response):
+                    await response.answer(scope, inbox, send)
+                else:
                     inbox.answered = True  # what is not ours answers for itself
-                await response(scope, inbox, send)
+                    await response(scope, inbox, send)
             except HTTPError as error:
                 if inbox.answered:
                     raise

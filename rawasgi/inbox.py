@@ -34,36 +34,20 @@ class Inbox:
     an error can no longer become an answer of its own.
     """
 
-    __slots__ = (
-        "_begun",
-        "_came",
-        "_chunks",
-        "_dropped",
-        "_end_given",
-        "_listener",
-        "_readers",
-        "_receive",
-        "_size",
-        "_step",
-        "answered",
-        "complete",
-        "disconnected",
-    )
+    # Here, and not in __init__, because a short exchange touches hardly any of it.
+    answered = complete = disconnected = False
+    _step: Step | None = None
+    _listener: Waiter | None = None  # who was told of _step already
+    _chunks: deque[bytes] | None = None  # made at the first chunk: most requests have no body
+    _size = 0
+    _came = 0  # messages
+    _readers = 0
+    _begun = False  # somebody has asked for the body, and may ask for more
+    _dropped = False
+    _end_given = False
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._step: Step | None = None
-        self._listener: Waiter | None = None  # who was told of _step already
-        self._chunks: deque[bytes] | None = None  # made at the first chunk: most requests have no body
-        self._size = 0
-        self._came = 0  # messages
-        self._readers = 0
-        self._begun = False  # somebody has asked for the body, and may ask for more
-        self._dropped = False
-        self._end_given = False
-        self.answered = False
-        self.complete = False
-        self.disconnected = False
 
     @classmethod
     def of(cls, receive: Receive) -> "Inbox":

@@ -2,6 +2,7 @@
 
 import json as _json
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 from rawasgi import headers as fields
@@ -79,7 +80,7 @@ def stream(
     *join*, *send*, *cleanup*: as ``Streaming`` says. With ``x-accel-buffering: no``, or nginx reads on for a client
     that has stopped, and the app does not learn that it left.
     """
-    if not isinstance(source, AsyncIterable):
+    if not hasattr(source, "__aiter__"):
         raise TypeError(
             f"a stream's source must be an async iterable, not {source!r}: wrap a blocking one in streams.from_thread()"
         )
@@ -105,7 +106,7 @@ def sse(
     events = streams.map(source, event)
     beating = events if heartbeat is None else streams.heartbeat(events, heartbeat, _beat)
     pairs = _streamed(headers, "text/event-stream")
-    if fields.get(pairs, b"cache-control") is None:
+    if headers is None or fields.get(pairs, b"cache-control") is None:
         pairs = (*pairs, (b"cache-control", b"no-cache"))
     return Response(Streaming(beating, join, send, cleanup), status, pairs)
 
@@ -139,13 +140,20 @@ def _with(headers: Fields, media_type: str | None, length: int | None) -> tuple[
     """Return *headers*, and after them the type and the length, where *headers* do not say them."""
     pairs = fields.encode(headers)
     if media_type is not None and fields.get(pairs, b"content-type") is None:
-        pairs += fields.encode([("content-type", media_type)])
+        pairs.append(_content_type(media_type))
     if length is not None and fields.get(pairs, b"content-length") is None:
         pairs.append((b"content-length", b"%d" % length))
     return tuple(pairs)
 
 
+@lru_cache(64)
+def _content_type(media_type: str) -> tuple[bytes, bytes]:
+    return fields.encode([("content-type", media_type)])[0]
+
+
 def _streamed(headers: Fields, media_type: str) -> tuple[tuple[bytes, bytes], ...]:
+    if headers is None:
+        return _content_type(media_type), (b"x-accel-buffering", b"no")
     pairs = _with(headers, media_type, None)
     if fields.get(pairs, b"x-accel-buffering") is None:
         pairs = (*pairs, (b"x-accel-buffering", b"no"))

@@ -1,5 +1,6 @@
 """A response: a value that is also an app. The only home of ``http.response.start``."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from rawasgi.asgi import HTTPResponseStart, HTTPScope, Receive, Scope, Send
@@ -41,27 +42,31 @@ class Response:
         """
         if scope["type"] != "http":
             raise AppError(f"a Response answers http, not {scope['type']}: route it by its kind of scope")
-        inbox = Inbox.of(receive)
-        start: HTTPResponseStart = {
-            "type": "http.response.start",
-            "status": self.status,
-            "headers": self._fields(scope),
-        }
-        body = self.body
-        if isinstance(body, Streaming):
-            if scope["method"] != "HEAD" and self.status not in _BODILESS:
-                await send_stream(body, start, inbox, send)
-                return
-            await close_unsent(body, inbox, send)
-            body = b""
-        inbox.answered = True
-        try:
-            await send(start)
-            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-        except OSError:  # the client left ("Disconnected Client - send exception", since 2.4)
-            pass
+        await self.answer(scope, Inbox.of(receive), send)
 
-    def _fields(self, scope: HTTPScope) -> tuple[tuple[bytes, bytes], ...]:
-        if scope["http_version"] < "2":
-            return self.headers
-        return tuple(field for field in self.headers if field[0] not in _CONNECTION_FIELDS)
+    def answer(self, scope: HTTPScope, inbox: Inbox, send: Send) -> Awaitable[None]:
+        """As a call, of whoever has the inbox; itself no coroutine, as each one above a source costs every item."""
+        headers = self.headers
+        if scope["http_version"] >= "2":
+            headers = tuple(field for field in headers if field[0] not in _CONNECTION_FIELDS)
+        start: HTTPResponseStart = {"type": "http.response.start", "status": self.status, "headers": headers}
+        body = self.body
+        if isinstance(body, bytes):
+            return _send_whole(b"" if scope["method"] == "HEAD" else body, start, inbox, send)
+        if scope["method"] == "HEAD" or self.status in _BODILESS:
+            return _send_none(body, start, inbox, send)
+        return send_stream(body, start, inbox, send)
+
+
+async def _send_whole(body: bytes, start: HTTPResponseStart, inbox: Inbox, send: Send) -> None:
+    inbox.answered = True
+    try:
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+    except OSError:  # the client left ("Disconnected Client - send exception", since 2.4)
+        pass
+
+
+async def _send_none(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: Send) -> None:
+    await close_unsent(body, inbox, send)
+    await _send_whole(b"", start, inbox, send)
