@@ -33,9 +33,9 @@ from rawasgi.errors import Disconnected
 from rawasgi.inbox import Inbox
 from rawasgi.streams.stepping import Step, Waiter, give_way, is_cancelled
 
-# Whether the source has waited since its last item; if so, whether it waits at each; and if so, whether all that came
-# before is out, so that there is nothing to look after.
-NOT, WAITED, PACED, CLEAR = 0, 1, 2, 3
+# Whether the source has waited since its last item; and if so, whether it waits at each, and all that came before is
+# out: then the next one can be sent without further thought.
+NOT, WAITED, CLEAR = 0, 1, 2
 _REFRESH = 4.0  # how often receive() is called anew; see Inbox.refresh
 
 
@@ -90,9 +90,9 @@ class Driver(ABC):
             while not finished:
                 waits_for = step.waits_for
                 # as what follows, for a source that only gives way: a tenth of what a paced item costs
-                paced = CLEAR if self._is_clear() else PACED
+                waited = CLEAR if self._is_clear() else WAITED
                 while waits_for is None and not (waiter.woken or kept or self._busy):
-                    self._waited = paced
+                    self._waited = waited
                     try:
                         yield
                     except asyncio.CancelledError:
@@ -121,18 +121,19 @@ class Driver(ABC):
             raise asyncio.CancelledError
 
     def _is_clear(self) -> bool:
-        return self._start is None and self._left is None and self._ahead is None
+        return self._start is None and self._left is None and self._ahead is None and not self._gone
 
     async def _pause(self, step: Step) -> None:
         """Send what was kept, and wait until *step* can go on or something has come up."""
         if self._closing or self._gone:
             self._expect(self._cleanup_limit)
         elif not self._sending:
-            self._waited = WAITED if len(self._kept) > 1 else CLEAR if self._is_clear() else PACED
+            paced = len(self._kept) <= 1
             # A wait for the request's own body leaves the answer open: what comes may be refused (413, 422).
             if self._kept or (self._start is not None and not self._inbox.is_reading):
                 self._ahead = Step(self._flush(True))
                 self._advance_ahead()
+            self._waited = CLEAR if paced and self._is_clear() else WAITED
         if self._sending:
             self._expect(self._send_limit)
         waiter, ahead = self._waiter, self._ahead
@@ -193,6 +194,7 @@ class Driver(ABC):
                 return (cancelled or is_cancelled()) and step.cancel()
         if self._lost or self._is_late() or self._has_left():
             self._gone, self._deadline = True, None
+            self._waited = WAITED
             self._kept.clear()
             self._cancelled = self._deferred
             for_send = self._for_send()
