@@ -104,6 +104,8 @@ class Driver(ABC):
                 finished = self._look(step)
                 if not finished:
                     yield from self._pause(step).__await__()
+                    if waiter.cancelled:  # also if the step goes on at once
+                        self._busy = True
                     finished = step.ready() and step.advance()
         except (StopIteration, Gone):  # the end; most short responses come to it without a wait
             pass

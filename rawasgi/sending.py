@@ -22,10 +22,10 @@ the body is not whole. A client that left is no error: nothing is raised and not
 **Close, always.** Whatever ended the stream, its source is closed here, in this task, before we return.
 """
 
-from collections.abc import AsyncIterable, Awaitable
+from collections.abc import AsyncIterable, Awaitable, Coroutine
 from dataclasses import dataclass
 from time import monotonic
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rawasgi.asgi import HTTPResponseStart, Send
 from rawasgi.driving import CLEAR, NOT, Driver, Gone
@@ -170,12 +170,12 @@ class _Sender(Driver):
             off = f"{-self._left} bytes longer" if self._left < 0 else f"{self._left} bytes shorter"
             raise AppError(f"the body is {off} than its content-length says: leave that header out, or make it right")
 
-    async def close(self) -> None:
+    def close(self) -> Coroutine[Any, None, None]:
         """Close the source."""
         self._closing = True
         self._deadline = None
         self._cancel_ahead()
-        await close(self._source)
+        return close(self._source)
 
 
 def _lost(error: OSError | RuntimeError) -> NoReturn:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import cast
+from contextlib import suppress
+from typing import Any, cast
 
 import clock
 import pytest
 
 from rawasgi import Request, Response, handler, respond
-from rawasgi.asgi import HTTPScope, Received, Sent
+from rawasgi.asgi import HTTPResponseStart, HTTPScope, Received, Sent
 from rawasgi.dev.client import connect, fetch
 from rawasgi.dev.exchange import Personality
 from rawasgi.errors import HTTPError
@@ -111,6 +112,50 @@ def test_a_refusal_while_the_body_is_read_is_still_the_answer() -> None:
             return await client.started()
 
     assert clock.run(script()) == 413
+
+
+def test_a_source_that_goes_on_when_its_client_has_left_is_sent_no_further() -> None:
+    async def source() -> AsyncIterator[str]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        yield "more"
+
+    async def script() -> None:
+        async with connect(respond.stream(source())) as client:
+            await client.started()
+            await client.leave()
+            await client.finished()
+            assert client.body == b""
+
+    clock.run(script())
+
+
+@pytest.mark.parametrize("turns", [1, 2, 5])
+def test_a_cancellation_while_the_source_only_gives_way_reaches_it(turns: int) -> None:
+    log = []
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            while True:
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            log.append("cancelled")
+            raise
+        yield ""
+
+    async def script() -> None:
+        server = Server(LookupError(), -1)
+        start: HTTPResponseStart = {"type": "http.response.start", "status": 200, "headers": []}
+        body = Streaming(source())
+        task = asyncio.create_task(cast(Any, send_stream(body, start, Inbox(server.receive), server.send)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert log == ["cancelled"]
+
+    clock.run(script())
 
 
 # A server that fails us
