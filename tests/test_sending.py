@@ -136,7 +136,7 @@ def test_a_cancellation_while_the_source_only_gives_way_reaches_it(turns: int) -
 
     async def source() -> AsyncIterator[str]:
         try:
-            while True:
+            while True:  # noqa: ASYNC110  # to give way is the point
                 await asyncio.sleep(0)
         except asyncio.CancelledError:
             log.append("cancelled")
