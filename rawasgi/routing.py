@@ -11,6 +11,7 @@ from rawasgi.websocket import Talk, WebSocket, websocket_app
 
 F = TypeVar("F", bound=Function)
 W = TypeVar("W", bound=Talk)
+S = TypeVar("S", HTTPScope, WebSocketScope)
 
 
 class _Route:
@@ -137,13 +138,8 @@ class Router:
                     scope["path_params"] = params
                 return app, scope
             allowed.update(methods)
-        mount = self._mount(path)
-        if mount is not None:
-            prefix, app = mount
-            scope = scope.copy()
-            root = scope.get("root_path", "")
-            scope["root_path"], scope["path"] = root + prefix, root + path
-            return app, scope
+        if (mounted := self._mounted(path, scope)) is not None:
+            return mounted
         if not allowed:
             return failure(HTTPError(404, "Not Found")), scope
         allow = ", ".join(sorted(allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())))
@@ -160,19 +156,15 @@ class Router:
                     scope = scope.copy()
                     scope["path_params"] = params
                 return route.websocket, scope
-        mount = self._mount(path)
-        if mount is not None:
-            prefix, app = mount
-            scope = scope.copy()
-            root = scope.get("root_path", "")
-            scope["root_path"], scope["path"] = root + prefix, root + path
-            return app, scope
-        return _unknown, scope
+        return self._mounted(path, scope) or (_unknown, scope)
 
-    def _mount(self, path: str) -> tuple[str, App] | None:
+    def _mounted(self, path: str, scope: S) -> tuple[App, S] | None:
         for prefix, app in self._mounts:
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
-                return prefix, app
+                scope = scope.copy()
+                root = scope.get("root_path", "")
+                scope["root_path"], scope["path"] = root + prefix, root + path
+                return app, scope
         return None
 
 
