@@ -106,7 +106,8 @@ class Driver(ABC):
                     yield from self._pause(step).__await__()
                     if waiter.cancelled:  # also if the step goes on at once
                         self._busy = True
-                    finished = step.ready() and step.advance()
+                    # A client that leaves lets send() go, too: look before the source goes on for as long as is fair.
+                    finished = (self._sending and self._look(step)) or (step.ready() and step.advance())
         except (StopIteration, Gone):  # the end; most short responses come to it without a wait
             pass
         except asyncio.CancelledError:

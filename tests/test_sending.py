@@ -130,6 +130,28 @@ def test_a_source_that_goes_on_when_its_client_has_left_is_sent_no_further() -> 
     clock.run(script())
 
 
+def test_a_source_held_up_by_send_does_not_go_on_when_its_client_has_left() -> None:
+    given = 0
+
+    async def source() -> AsyncIterator[str]:
+        nonlocal given
+        while True:
+            given += 1
+            yield "x" * 65536
+
+    async def script() -> None:
+        async with connect(respond.stream(source()), spec_version="2.3") as client:
+            await client.started()
+            client.stall()
+            await asyncio.sleep(1)
+            before = given
+            await client.leave()
+            await client.finished()
+            assert given == before
+
+    clock.run(script())
+
+
 @pytest.mark.parametrize("turns", [1, 2, 5])
 def test_a_cancellation_while_the_source_only_gives_way_reaches_it(turns: int) -> None:
     log = []
