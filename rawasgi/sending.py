@@ -172,7 +172,7 @@ class _Sender(Driver):
 
     def close(self) -> Coroutine[Any, None, None]:
         """Close the source."""
-        self._closing = True
+        self._closing, self._sending = True, False
         self._deadline = None
         self._cancel_ahead()
         return close(self._source)
