@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from rawasgi import headers as fields
 from rawasgi import streams
+from rawasgi.formats import json_seq as _json_seq
 from rawasgi.formats import ndjson as _ndjson
 from rawasgi.formats import sse as _sse
 from rawasgi.response import Response
@@ -134,6 +135,20 @@ def ndjson(
     """Answer with the items of *source* as JSON, one a line."""
     rows = streams.map(source, _ndjson.encode)
     return Response(Streaming(rows, join, send, cleanup), status, _streamed(headers, "application/x-ndjson"))
+
+
+def json_seq(
+    source: AsyncIterable[object],
+    status: int = 200,
+    headers: Fields = None,
+    *,
+    join: bool = True,
+    send: float = 30.0,
+    cleanup: float = 5.0,
+) -> Response:
+    """Answer with the items of *source* as a JSON text sequence (RFC 7464)."""
+    texts = streams.map(source, _json_seq.encode)
+    return Response(Streaming(texts, join, send, cleanup), status, _streamed(headers, "application/json-seq"))
 
 
 def _with(headers: Fields, media_type: str | None, length: int | None) -> tuple[tuple[bytes, bytes], ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from rawasgi import respond
 from rawasgi.dev.client import connect, fetch
+from rawasgi.formats import json_seq
 from rawasgi.formats.sse import Event
 from rawasgi.response import Response
 from rawasgi.sending import Streaming
@@ -115,6 +116,7 @@ def test_a_redirect_is_3xx(status: int) -> None:
         lambda headers: respond.stream(chunks(), headers=headers),
         lambda headers: respond.sse(items(), headers=headers),
         lambda headers: respond.ndjson(items(), headers=headers),
+        lambda headers: respond.json_seq(items(), headers=headers),
     ],
 )
 @pytest.mark.parametrize("end", ["\r\nset-cookie: a=b", "\n", "\r", "\0", "\r\n\r\n<script>", "\n x"])
@@ -161,7 +163,7 @@ def test_a_source_must_be_async() -> None:
         respond.stream(iter([b"a"]))  # type: ignore[arg-type]  # that is what is tried
 
 
-@pytest.mark.parametrize("make", [respond.stream, respond.sse, respond.ndjson])
+@pytest.mark.parametrize("make", [respond.stream, respond.sse, respond.ndjson, respond.json_seq])
 def test_how_a_stream_is_sent_is_passed_on(make: Callable[..., Response]) -> None:
     body = make(items(), join=False, send=1.0, cleanup=2.0).body
     assert isinstance(body, Streaming)
@@ -196,7 +198,7 @@ def test_sse_beats_while_the_source_is_silent() -> None:
     assert [at for at, _ in clock.run(arrivals(respond.sse(silent(), heartbeat=30)))] == [30, 40]
 
 
-@pytest.mark.parametrize("make", [respond.sse, respond.ndjson])
+@pytest.mark.parametrize("make", [respond.sse, respond.ndjson, respond.json_seq])
 @pytest.mark.parametrize("value", [float("nan"), {1}])
 def test_a_stream_breaks_off_at_what_json_cannot_say(make: Callable[..., Response], value: object) -> None:
     async def script() -> bytes:
@@ -213,3 +215,9 @@ def test_ndjson_items_are_lines() -> None:
     lines = clock.run(fetch(response)).text.splitlines()
     assert [json.loads(line) for line in lines] == [{"a": "你"}, 1, None, "x\ny"]
     assert names(response) == {"content-type": "application/x-ndjson", "x-accel-buffering": "no"}
+
+
+def test_json_seq_items_are_texts_between_RS_and_LF() -> None:
+    response = respond.json_seq(items({"a": "你"}, 1, None))
+    assert json_seq.Decoder().feed(clock.run(fetch(response)).body) == [{"a": "你"}, 1, None]
+    assert names(response) == {"content-type": "application/json-seq", "x-accel-buffering": "no"}

@@ -3,32 +3,10 @@
 Spec: ndjson.org; RFC 8259. JSON has no raw LF inside a value, so a line is a value whatever it holds.
 """
 
-import json
-from collections.abc import Callable
 from reprlib import repr as short
 
-# The bytes of json.dumps(value): ASCII, ", " and ": ". One encoder for all, because json.dumps with an option makes a
-# new one each time.
-_dumps = json.JSONEncoder(allow_nan=False).encode
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"JSON has no {name}")
-
-
-_loads = json.JSONDecoder(parse_constant=_no_constant).decode
-
-
-class TooLarge(ValueError):
-    """A line has more than *limit_bytes*; *values* were complete before it, in the same feed."""
-
-    def __init__(self, limit_bytes: int, values: list[object]) -> None:
-        super().__init__(
-            f"a line must fit in {limit_bytes} bytes, this one does not: close the stream, or decode with a larger "
-            "limit_bytes"
-        )
-        self.limit_bytes = limit_bytes
-        self.values = values
+from rawasgi.formats import json_text
+from rawasgi.formats.json_text import Dumps, TooLarge
 
 
 class NotJSON(ValueError):
@@ -40,7 +18,7 @@ class NotJSON(ValueError):
         self.values = values
 
 
-def encode(value: object, dumps: Callable[[object], str | bytes] = _dumps) -> bytes:
+def encode(value: object, dumps: Dumps = json_text.dumps) -> bytes:
     """Write *value* and LF; by default the very bytes of ``json.dumps(value) + "\\n"``.
 
     *dumps* takes another encoder, as ``functools.partial(json.dumps, ensure_ascii=False)`` for UTF-8 where the default
@@ -48,13 +26,7 @@ def encode(value: object, dumps: Callable[[object], str | bytes] = _dumps) -> by
     Raises: ValueError for NaN and Infinity, for a value that holds itself, and for a *dumps* that writes several lines;
     TypeError for what is no JSON value.
     """
-    try:
-        line = dumps(value)
-    except ValueError as error:
-        raise ValueError(
-            f"ndjson.encode takes what JSON can say, not {short(value)} ({error}): write None for NaN and Infinity"
-        ) from error
-    text = line.encode() if isinstance(line, str) else line
+    text = json_text.encode(value, dumps, "ndjson.encode")
     if b"\n" in text:
         raise ValueError(f"ndjson.encode: dumps must write one line, not {short(text)}: leave out its indent")
     return text + b"\n"
@@ -107,12 +79,12 @@ class Decoder:
         if not line.strip(b" \t\r"):
             return
         try:
-            values.append(_loads(line.decode()))
-        except (ValueError, RecursionError) as error:  # a million brackets are no stack overflow, but too deep
+            values.append(json_text.decode(line))
+        except ValueError as error:
             self._error = NotJSON(line, [])
             raise NotJSON(line, values) from error
 
     def _check(self, line_bytes: int, values: list[object]) -> None:
         if line_bytes > self.limit_bytes:
-            self._error = TooLarge(self.limit_bytes, [])
-            raise TooLarge(self.limit_bytes, values)
+            self._error = TooLarge("line", self.limit_bytes, [])
+            raise TooLarge("line", self.limit_bytes, values)

@@ -10,7 +10,8 @@ from cost import growth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawasgi.formats.ndjson import Decoder, NotJSON, TooLarge, encode
+from rawasgi.formats.json_text import TooLarge
+from rawasgi.formats.ndjson import Decoder, NotJSON, encode
 
 
 def decode(*chunks: bytes, limit_bytes: int = 1024 * 1024) -> list[object]:
