@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from rawasgi import headers as fields
 from rawasgi import streams
+from rawasgi.formats import csv as _csv
 from rawasgi.formats import json_seq as _json_seq
 from rawasgi.formats import ndjson as _ndjson
 from rawasgi.formats import sse as _sse
@@ -149,6 +150,20 @@ def json_seq(
     """Answer with the items of *source* as a JSON text sequence (RFC 7464)."""
     texts = streams.map(source, _json_seq.encode)
     return Response(Streaming(texts, join, send, cleanup), status, _streamed(headers, "application/json-seq"))
+
+
+def csv(
+    source: AsyncIterable[Iterable[object]],
+    status: int = 200,
+    headers: Fields = None,
+    *,
+    join: bool = True,
+    send: float = 30.0,
+    cleanup: float = 5.0,
+) -> Response:
+    """Answer with the items of *source*, iterables of fields, as CSV in UTF-8, one record a line (RFC 4180)."""
+    lines = streams.map(source, _csv.encode)
+    return Response(Streaming(lines, join, send, cleanup), status, _streamed(headers, "text/csv; charset=utf-8"))
 
 
 def _with(headers: Fields, media_type: str | None, length: int | None) -> tuple[tuple[bytes, bytes], ...]:

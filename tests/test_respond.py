@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import clock
 import pytest
@@ -15,7 +16,7 @@ from rawasgi.response import Response
 from rawasgi.sending import Streaming
 
 
-async def items(*values: object) -> AsyncIterator[object]:
+async def items(*values: Any) -> AsyncIterator[Any]:
     for value in values:
         yield value
 
@@ -117,6 +118,7 @@ def test_a_redirect_is_3xx(status: int) -> None:
         lambda headers: respond.sse(items(), headers=headers),
         lambda headers: respond.ndjson(items(), headers=headers),
         lambda headers: respond.json_seq(items(), headers=headers),
+        lambda headers: respond.csv(items(), headers=headers),
     ],
 )
 @pytest.mark.parametrize("end", ["\r\nset-cookie: a=b", "\n", "\r", "\0", "\r\n\r\n<script>", "\n x"])
@@ -163,7 +165,7 @@ def test_a_source_must_be_async() -> None:
         respond.stream(iter([b"a"]))  # type: ignore[arg-type]  # that is what is tried
 
 
-@pytest.mark.parametrize("make", [respond.stream, respond.sse, respond.ndjson, respond.json_seq])
+@pytest.mark.parametrize("make", [respond.stream, respond.sse, respond.ndjson, respond.json_seq, respond.csv])
 def test_how_a_stream_is_sent_is_passed_on(make: Callable[..., Response]) -> None:
     body = make(items(), join=False, send=1.0, cleanup=2.0).body
     assert isinstance(body, Streaming)
@@ -221,3 +223,9 @@ def test_json_seq_items_are_texts_between_RS_and_LF() -> None:
     response = respond.json_seq(items({"a": "你"}, 1, None))
     assert json_seq.Decoder().feed(clock.run(fetch(response)).body) == [{"a": "你"}, 1, None]
     assert names(response) == {"content-type": "application/json-seq", "x-accel-buffering": "no"}
+
+
+def test_csv_items_are_records() -> None:
+    response = respond.csv(items(["名", "a,b"], (1, None)))
+    assert clock.run(fetch(response)).text == '名,"a,b"\r\n1,\r\n'
+    assert names(response) == {"content-type": "text/csv; charset=utf-8", "x-accel-buffering": "no"}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from reprlib import repr as short
 
 from rawasgi.formats import json_text
-from rawasgi.formats.json_text import Dumps, TooLarge
+from rawasgi.formats.json_text import Dumps
+from rawasgi.formats.limits import TooLarge
 
 _RS = b"\x1e"
 _BREAKABLE = b"-0123456789tfn"  # how a number, true, false and null begin: a part of one may be whole JSON
@@ -50,7 +51,7 @@ class Decoder:
     def feed(self, chunk: bytes) -> list[object]:
         """Return what *chunk* completes: a text of one line at its LF, one of several at the next RS.
 
-        Raises: TooLarge, which holds what came before, and again at each further call.
+        Raises: TooLarge, whose items came before, and again at each further call.
         """
         if self._error is not None:
             raise self._error
@@ -75,8 +76,8 @@ class Decoder:
     def _add(self, text: bytes, values: list[object]) -> None:
         self._rest += text
         if len(self._rest) > self.limit_bytes:
-            self._error = TooLarge("text", self.limit_bytes, [])
-            raise TooLarge("text", self.limit_bytes, values)
+            self._error = TooLarge("a text", self.limit_bytes, [])
+            raise TooLarge("a text", self.limit_bytes, values)
 
     def _try(self, values: list[object]) -> None:
         """Read what there is, if it is whole: once, so that a text of many lines is not read many times."""

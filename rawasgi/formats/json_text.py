@@ -11,19 +11,6 @@ from typing import TypeAlias
 Dumps: TypeAlias = Callable[[object], str | bytes]
 
 
-class TooLarge(ValueError):
-    """One *what* has more than *limit_bytes*; *values* were complete before it, in the same feed."""
-
-    def __init__(self, what: str, limit_bytes: int, values: list[object]) -> None:
-        super().__init__(
-            f"a {what} must fit in {limit_bytes} bytes, this one does not: close the stream, or decode with a larger "
-            "limit_bytes"
-        )
-        self.what = what
-        self.limit_bytes = limit_bytes
-        self.values = values
-
-
 # The bytes of json.dumps(value): ASCII, ", " and ": ". One encoder for all, because json.dumps with an option makes a
 # new one each time.
 dumps: Dumps = json.JSONEncoder(allow_nan=False).encode

@@ -6,16 +6,17 @@ Spec: ndjson.org; RFC 8259. JSON has no raw LF inside a value, so a line is a va
 from reprlib import repr as short
 
 from rawasgi.formats import json_text
-from rawasgi.formats.json_text import Dumps, TooLarge
+from rawasgi.formats.json_text import Dumps
+from rawasgi.formats.limits import TooLarge
 
 
 class NotJSON(ValueError):
-    """A *line* is not JSON in UTF-8; *values* were complete before it, in the same feed."""
+    """A *line* is not JSON in UTF-8; *items* were complete before it, in the same feed."""
 
     def __init__(self, line: bytes, values: list[object]) -> None:
         super().__init__(f"a line must be one JSON value in UTF-8, not {short(line)}: the sender has to mend it")
         self.line = line
-        self.values = values
+        self.items = values
 
 
 def encode(value: object, dumps: Dumps = json_text.dumps) -> bytes:
@@ -47,7 +48,7 @@ class Decoder:
     def feed(self, chunk: bytes) -> list[object]:
         """Return the values that *chunk* completes.
 
-        Raises: TooLarge and NotJSON, which hold the values that came before, and again at each further call.
+        Raises: TooLarge and NotJSON, whose items are the values that came before, and again at each further call.
         """
         if self._error is not None:
             raise self._error
@@ -86,5 +87,5 @@ class Decoder:
 
     def _check(self, line_bytes: int, values: list[object]) -> None:
         if line_bytes > self.limit_bytes:
-            self._error = TooLarge("line", self.limit_bytes, [])
-            raise TooLarge("line", self.limit_bytes, values)
+            self._error = TooLarge("a line", self.limit_bytes, [])
+            raise TooLarge("a line", self.limit_bytes, values)

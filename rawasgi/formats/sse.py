@@ -19,6 +19,8 @@ line is only appended: the time is linear, however small the pieces are.
 
 from dataclasses import dataclass
 
+from rawasgi.formats.limits import TooLarge
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -35,18 +37,6 @@ class Event:
     id: str | None = None
     retry: int | None = None
     comment: str | None = None
-
-
-class TooLarge(ValueError):
-    """More than *limit_bytes* came before the end of an event; *events* were complete before, in the same feed."""
-
-    def __init__(self, limit_bytes: int, events: list[Event]) -> None:
-        super().__init__(
-            f"an event must fit in {limit_bytes} bytes, this one does not: close the stream, or decode with a larger "
-            "limit_bytes"
-        )
-        self.limit_bytes = limit_bytes
-        self.events = events
 
 
 # Encode
@@ -134,12 +124,12 @@ class Decoder:
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that *chunk* completes.
 
-        Raises: TooLarge, which holds the events that came before, and again at each further feed: in the middle of an
-        event there is no knowing where the next one begins.
+        Raises: TooLarge, whose items are the events that came before, and again at each further feed: in the middle of
+        an event there is no knowing where the next one begins.
         """
         events: list[Event] = []
         if self._overflow:
-            raise TooLarge(self.limit_bytes, events)
+            raise TooLarge("an event", self.limit_bytes, events)
         if self._at_start:
             self._rest += chunk
             if len(self._rest) < len(_BOM) and _BOM.startswith(self._rest):
@@ -192,4 +182,4 @@ class Decoder:
     def _check(self, line_bytes: int, events: list[Event]) -> None:
         if len(self._data) + line_bytes > self.limit_bytes:
             self._overflow = True
-            raise TooLarge(self.limit_bytes, events)
+            raise TooLarge("an event", self.limit_bytes, events)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawasgi.formats.json_seq import Decoder, Malformed, encode
-from rawasgi.formats.json_text import TooLarge
+from rawasgi.formats.limits import TooLarge
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -105,10 +105,10 @@ def test_a_text_that_is_too_large_ends_the_decoder() -> None:
     assert decoder.feed(b"\x1e1234567\n") == [1234567]
     with pytest.raises(TooLarge, match="a text must fit in 8 bytes") as raised:
         decoder.feed(b"\x1e1\n\x1e12345678\n\x1e3\n")
-    assert raised.value.values == [1]
+    assert raised.value.items == [1]
     with pytest.raises(TooLarge) as raised:
         decoder.feed(b"\x1e1\n")
-    assert raised.value.values == []
+    assert raised.value.items == []
     with pytest.raises(TooLarge):
         decoder.end()
 

@@ -10,7 +10,7 @@ from cost import growth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawasgi.formats.json_text import TooLarge
+from rawasgi.formats.limits import TooLarge
 from rawasgi.formats.ndjson import Decoder, NotJSON, encode
 
 
@@ -118,12 +118,12 @@ def test_refuses_a_line_that_is_not_JSON_and_loses_nothing_before_it(line: bytes
         NotJSON, match=r"a line must be one JSON value in UTF-8, not .*: the sender has to mend it"
     ) as got:
         Decoder().feed(stream)
-    assert (got.value.values, got.value.line) == ([1, 2], line)
+    assert (got.value.items, got.value.line) == ([1, 2], line)
     decoder = Decoder()
     read: list[object] = []
     with pytest.raises(NotJSON) as got:
         read.extend(value for chunk in one_by_one(stream) for value in decoder.feed(chunk))
-    assert (got.value.values, got.value.line) == ([], line)
+    assert (got.value.items, got.value.line) == ([], line)
     decoder = Decoder()
     assert decoder.feed(b"1\n" + line) == [1]
     with pytest.raises(NotJSON):
@@ -137,7 +137,7 @@ def test_reads_nothing_after_a_line_that_it_refused() -> None:
     for call in (partial(decoder.feed, b"3\n"), decoder.end):
         with pytest.raises(NotJSON) as caught:
             call()
-        assert caught.value.values == []
+        assert caught.value.items == []
 
 
 def test_a_line_over_the_limit_is_refused_and_nothing_is_lost_before_it() -> None:
@@ -146,12 +146,12 @@ def test_a_line_over_the_limit_is_refused_and_nothing_is_lost_before_it() -> Non
         decoder = Decoder(8)
         with pytest.raises(TooLarge, match="a line must fit in 8 bytes, this one does not: close the stream") as caught:
             decoder.feed(stream)
-        assert (caught.value.values, caught.value.limit_bytes) == ([1], 8)
+        assert (caught.value.items, caught.value.limit_bytes) == ([1], 8)
         with pytest.raises(TooLarge):
             decode(*one_by_one(stream), limit_bytes=8)
         with pytest.raises(TooLarge) as caught:
             decoder.feed(b"\n1\n")
-        assert caught.value.values == []
+        assert caught.value.items == []
 
 
 def test_a_decoder_that_came_to_the_end_is_empty() -> None:

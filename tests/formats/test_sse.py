@@ -10,7 +10,8 @@ from cost import growth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawasgi.formats.sse import Decoder, Event, TooLarge, comment, data, encode
+from rawasgi.formats.limits import TooLarge
+from rawasgi.formats.sse import Decoder, Event, comment, data, encode
 
 # What str.splitlines() takes for a line end and the standard does not.
 NO_LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -370,11 +371,11 @@ def test_what_was_complete_before_the_limit_is_not_lost_and_nothing_comes_after(
         decoder = Decoder(16)
         with pytest.raises(TooLarge) as caught:
             decoder.feed(b"data: a\n\ndata: " + b"x" * 16 + ending)
-        assert caught.value.events == [Event("a")]
+        assert caught.value.items == [Event("a")]
         assert caught.value.limit_bytes == 16
         with pytest.raises(TooLarge) as caught:
             decoder.feed(b"\n\ndata: forged\n\n")
-        assert caught.value.events == []
+        assert caught.value.items == []
 
 
 # Cost
