@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -130,11 +132,14 @@ def prepare(folder: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", *NEEDED], check=True)
+    commands = [[*pip, "install", *NEEDED]]
     for peer in PEERS.values():
         name, _, version = peer.sdist.partition("-")
         wanted = ["--no-deps", "--no-binary", name, f"{name}=={version}"]
-        subprocess.run([*pip, "download", "--dest", str(folder), *wanted], check=True)
+        commands.append([*pip, "download", "--dest", str(folder), *wanted])
+    with ThreadPoolExecutor() as pool:  # most of their time they wait for the network
+        list(pool.map(partial(subprocess.run, check=True), commands))
+    for peer in PEERS.values():
         with tarfile.open(folder / f"{peer.sdist}.tar.gz") as archive:
             archive.extractall(folder, filter="data")
     for file, text in ADDED.items():
@@ -145,8 +150,7 @@ def prepare(folder: Path) -> Path:
 
 def run(python: Path, folder: Path, peer: Peer, ours: bool) -> Outcomes:
     """Run the peer's tests; return the outcome of each case, and its error in a line."""
-    report = folder / "outcomes.json"
-    report.unlink(missing_ok=True)
+    report = folder / f"{peer.sdist}-{'ours' if ours else 'theirs'}.json"
     path = os.pathsep.join([str(HERE.parent.parent), str(HERE), "."])
     options = ["-q", "-c", str(folder / "pytest.ini"), "--rootdir", ".", "-p", "substitute", "-p", "no:cacheprovider"]
     result = subprocess.run(
@@ -191,10 +195,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         python = prepare(folder)
-        for peer in PEERS.values():
-            theirs, ours = run(python, folder, peer, ours=False), run(python, folder, peer, ours=True)
-            wrong += report(peer.sdist, theirs, ours)
-            seen |= theirs
+        with ThreadPoolExecutor() as pool:  # and these for their own sleeps
+            runs = [[pool.submit(run, python, folder, peer, ours) for ours in (False, True)] for peer in PEERS.values()]
+        for peer, (theirs, ours) in zip(PEERS.values(), runs, strict=True):
+            wrong += report(peer.sdist, theirs.result(), ours.result())
+            seen |= theirs.result()
     wrong += [f"{case} is listed as a difference, and is no case" for case in DIFFERENCES if case not in seen]
     print("", *wrong, sep="\n")
     return 1 if wrong else 0
