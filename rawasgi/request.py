@@ -173,8 +173,8 @@ class Request:
     async def is_disconnected(self) -> bool:
         """Return whether the client has left; lets everything else run once.
 
-        A stream need not ask: its source is closed when the client leaves. False as long as more than 256 KiB of the body
-        wait to be read: the server tells it only after the body.
+        A stream need not ask: its source is closed when the client leaves. False as long as more than 256 KiB of the
+        body wait to be read: the server tells it only after the body.
         """
         await give_way()
         return self._inbox.poll()
