@@ -99,8 +99,8 @@ class Driver(ABC):
                         waiter.cancelled = True
                         break
                     waits_for = resume(None)
-                if waits_for is not step.waits_for:
-                    step.hold(waits_for)
+                if waits_for is not step.waits_for and step.hold(waits_for):
+                    break
                 finished = self._look(step)
                 if not finished:
                     yield from self._pause(step).__await__()

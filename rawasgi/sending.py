@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NoReturn
 
+from rawasgi import headers as fields
 from rawasgi.asgi import HTTPResponseStart, Send
 from rawasgi.driving import CLEAR, NOT, Driver, Gone
 from rawasgi.errors import AppError
@@ -158,9 +159,9 @@ class _Sender(Driver):
 
     def _promise(self) -> None:
         assert self._start is not None
-        for name, value in self._start.get("headers", ()):
-            if name == b"content-length":
-                self._left = int(value)
+        length = fields.get(self._start.get("headers", ()), b"content-length")
+        if length is not None:
+            self._left = int(length)
 
     def _count(self, size: int, more_body: bool) -> None:
         """Hold the body to its Content-Length (RFC 9110, 8.6): most servers fail late, and some not at all."""

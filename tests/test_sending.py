@@ -1,7 +1,7 @@
 """The sending loop: what is joined, what goes out at once, and what happens when it cannot."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Generator
 from contextlib import suppress
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from rawasgi import Request, Response, handler, respond
 from rawasgi.asgi import HTTPResponseStart, HTTPScope, Received, Sent
 from rawasgi.dev.client import connect, fetch
 from rawasgi.dev.exchange import Personality
-from rawasgi.errors import HTTPError
+from rawasgi.errors import AppError, HTTPError
 from rawasgi.inbox import Inbox
 from rawasgi.sending import Streaming, send_stream
 
@@ -152,6 +152,31 @@ def test_a_source_held_up_by_send_does_not_go_on_when_its_client_has_left() -> N
     clock.run(script())
 
 
+@pytest.mark.parametrize("name", [b"content-length", b"Content-Length"])
+def test_a_body_is_held_to_its_length_however_that_is_written(name: bytes) -> None:
+    with pytest.raises(AppError, match="1 bytes longer than its content-length"):
+        clock.run(fetch(Response(Streaming(ready("ab")), 200, ((name, b"1"),))))
+
+
+@pytest.mark.parametrize("turns", [0, 1, 20])
+def test_a_source_that_waits_for_what_is_not_asyncios_may_mend_that(turns: int) -> None:
+    class Foreign:
+        def __await__(self) -> Generator[object, None, None]:
+            yield "foreign"
+
+    async def source() -> AsyncIterator[str]:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        with suppress(RuntimeError):
+            await Foreign()
+        return
+        yield ""
+
+    server = Server(LookupError(), -1)
+    send(source(), server)
+    assert server.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
 @pytest.mark.parametrize("turns", [1, 2, 5])
 def test_a_cancellation_while_the_source_only_gives_way_reaches_it(turns: int) -> None:
     log = []
@@ -232,7 +257,7 @@ class Source:
         self.closed = True
 
 
-def send(source: Source, server: Server, *, receive: bool = False, cleanup: float = 5.0) -> None:
+def send(source: AsyncIterable[str], server: Server, *, receive: bool = False, cleanup: float = 5.0) -> None:
     async def script() -> None:
         body = Streaming(source, cleanup=cleanup)
         inbox = Inbox(server.slow_receive if receive else server.receive)

@@ -138,8 +138,7 @@ class Pull(Generic[T]):
         except StopAsyncIteration:
             self.over = True
         else:
-            self._step = Step.held(generator, waits_for)
-            return False
+            return self._go(Step.begun(generator), lambda step: step.hold(waits_for))
         return True
 
     def _go(self, step: Step, how: Callable[[Step], bool]) -> bool:

@@ -78,12 +78,11 @@ class Step:
         self.value: Any = None
 
     @classmethod
-    def held(cls, generator: Generator[Any, None, Any], waits_for: Future | None) -> "Step":
-        """What was begun elsewhere, and has yielded *waits_for*."""
+    def begun(cls, generator: Generator[Any, None, Any]) -> "Step":
+        """What was begun elsewhere; ``hold`` takes over what it has yielded."""
         step = cls.__new__(cls)
         step._generator = generator
         step.value = None
-        step.hold(waits_for)
         return step
 
     def wake(self, waiter: "Waiter") -> None:

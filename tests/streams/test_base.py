@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
 
 import clock
 import pytest
@@ -275,5 +276,27 @@ def test_a_source_that_waits_for_what_is_not_asyncios_is_told_and_can_be_closed(
             with pytest.raises(RuntimeError, match="not for 'foreign': use asyncio"):
                 pull.advance()
         assert log == ["closed"]
+
+    clock.run(main())
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_a_source_that_waits_for_what_is_not_asyncios_may_mend_that(more: bool) -> None:
+    class Foreign:
+        def __await__(self) -> Generator[object, None, None]:
+            yield "foreign"
+
+    async def source() -> AsyncGenerator[int, None]:
+        with suppress(RuntimeError):
+            await Foreign()
+        if more:
+            yield 1
+
+    async def main() -> None:
+        pull = Pull(source())
+        async with pull:
+            assert pull.advance()
+            assert pull.over is not more
+            assert not more or pull.item == 1
 
     clock.run(main())

@@ -190,7 +190,8 @@ def test_what_is_not_asyncios_is_refused_within_the_awaitable(how: Callable[[Ste
 def test_a_step_that_was_begun_elsewhere_is_gone_on_with() -> None:
     async def main() -> None:
         generator = ready_after(give_way()).__await__()
-        step = Step.held(generator, generator.send(None))
+        step = Step.begun(generator)
+        assert not step.hold(generator.send(None))
         assert step.waits_for is None
         assert step.advance()
         assert step.value == "value"
