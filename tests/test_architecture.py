@@ -25,7 +25,7 @@ FLOORS = [
     {"routing", "familiar"},
     {"__init__"},
 ]
-BASE = {"streams": {"base", "stepping"}, "formats": {"json_text", "limits"}}
+BASE = {"streams": {"base", "stepping"}, "formats": {"endings", "json_text", "limits"}}
 DOORS = {"rawasgi.streams", "rawasgi.familiar", "rawasgi.formats", "rawasgi"}  # may import what stands behind them
 NO_ASGI = ("formats", "streams")
 NO_AWAIT = ("formats", "states", "headers", "paths")

@@ -63,7 +63,7 @@ def test_refuses_to_write_a_value_that_holds_itself() -> None:
 
 
 def test_refuses_to_write_what_is_no_JSON_value() -> None:
-    with pytest.raises(TypeError, match="set is not JSON serializable"):
+    with pytest.raises(TypeError, match="JSON has no set"):
         encode({1})
 
 

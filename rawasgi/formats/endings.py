@@ -1,0 +1,45 @@
+"""What a stream says of its own end: that it is whole, or that it failed. One vocabulary for all formats.
+
+A body that ends well-formed after an error is taken for success by every client, and one that is cut off tells nobody
+why. So each format has a frame for either: the encoders take these two as items.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The source failed here: nothing follows, and what came before is not whole.
+
+    *code*: for programs. *message*: for people, and nothing that the client must not know. *id*: under which the
+    server's log has the rest. *retry*: asking again may help.
+    """
+
+    code: str = "internal"
+    message: str = "the stream failed"
+    id: str | None = None
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The stream is whole: *items* came before this."""
+
+    items: int
+
+
+def plain(value: object) -> object:
+    """Return a Failure or Done as JSON can say it: ``{"error": {…}}``, ``{"done": {…}}``; what is absent is left out.
+
+    For ``default=`` of a JSON encoder. Raises: TypeError for anything else.
+    """
+    if isinstance(value, Failure):
+        error: dict[str, object] = {"code": value.code, "message": value.message}
+        if value.id is not None:
+            error["id"] = value.id
+        if value.retry:
+            error["retry"] = True
+        return {"error": error}
+    if isinstance(value, Done):
+        return {"done": {"items": value.items}}
+    raise TypeError(f"JSON has no {type(value).__name__}: make it a str, a number, a list or a dict first")
