@@ -13,9 +13,10 @@ from examples.raw.routes import router as raw_rows
 from examples.twin import app as twin
 from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.lifespans import lifespan
+from rawasgi.paths import own_path
 from rawasgi.request import Request
 from rawasgi.response import Response
-from rawasgi.routing import Router, own_path
+from rawasgi.routing import Router
 
 front = Router()
 front.mount("/fastapi", cast(App, twin))  # FastAPI takes any mapping for a scope, where we say which

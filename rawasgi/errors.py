@@ -1,7 +1,8 @@
 """What can go wrong, by whose fault.
 
 ``Disconnected``: nobody's. ``ProtocolError``: ASGI was broken, by the app (``AppError``, and ``OutOfOrder`` for a legal
-message at the wrong moment) or by the server (``ServerError``). ``HTTPError``: the answer to a request is this status.
+message at the wrong moment) or by the server (``ServerError``). ``FileChanged``: whoever writes that file.
+``HTTPError``: the answer to a request is this status.
 """
 
 
@@ -23,6 +24,10 @@ class OutOfOrder(AppError):
 
 class ServerError(ProtocolError):
     """The server broke ASGI."""
+
+
+class FileChanged(Exception):
+    """A file was changed while it was sent: what has been sent is not what was promised."""
 
 
 class HTTPError(Exception):

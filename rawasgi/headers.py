@@ -6,12 +6,16 @@ a whole response, of somebody else's writing. Spec: RFC 9110, 5.1 "Field Names",
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
 
 from rawasgi.asgi import Headers
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _WEIGHT = re.compile(r";[ \t]*q=([^;]*)")
 _QVALUE = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
+_UNNAMED = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_QUOTED = re.compile(r"[^ -~]|[\"%]")
+_ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187, 3.2.1
 
 
 def check(name: bytes, value: bytes) -> None:
@@ -121,6 +125,18 @@ def _weighted(element: str) -> tuple[str, float | None]:
     if found is None:
         return name, 1.0
     return name, float(found[1]) if _QVALUE.fullmatch(found[1].strip(" \t")) else None
+
+
+def disposition(filename: str, kind: str = "attachment") -> bytes:
+    """Return the Content-Disposition that names a download *filename*, twice.
+
+    ``filename`` for all, in ASCII, where what could end the string, be unescaped or lead to another folder is ``_``;
+    ``filename*`` in UTF-8, which goes first with who knows it. Control characters and what turns the direction of
+    writing, so that ``exe.txt`` reads as ``txt.exe``, are ``_`` in both. Spec: RFC 6266, 4.3, appendix D; RFC 8187.
+    """
+    name = _UNNAMED.sub("_", filename.encode("utf-8", "replace").decode())
+    plain = _QUOTED.sub("_", name)
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHARS)}".encode()
 
 
 def _latin1(text: str | bytes, subject: str) -> bytes:

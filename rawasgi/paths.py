@@ -17,6 +17,8 @@ from typing import Generic, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
+from rawasgi.asgi import HTTPScope, WebSocketScope
+
 T = TypeVar("T")
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z_0-9]*)(?::([a-z]+))?\}")
@@ -253,3 +255,11 @@ def _text(value: object) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
+
+
+def own_path(scope: HTTPScope | WebSocketScope) -> str:
+    """Return the path below root_path: uvicorn has the one inside the other, hypercorn and granian do not."""
+    path, root = scope["path"], scope.get("root_path", "")
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
+        return path[len(root) :] or "/"
+    return path

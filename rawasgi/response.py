@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rawasgi.asgi import HTTPResponseStart, HTTPScope, Receive, Scope, Send
 from rawasgi.errors import AppError
 from rawasgi.inbox import Inbox
+from rawasgi.sendfile import FileParts, send_file
 from rawasgi.sending import Streaming, close_unsent, send_stream
 
 # They speak of one connection, and make an HTTP/2 or HTTP/3 message malformed (RFC 9113, 8.2.2; RFC 9114, 4.2).
@@ -17,11 +18,12 @@ _BODILESS = frozenset({204, 205, 304})  # RFC 9110, 15.3.5, 15.3.6, 15.4.5
 class Response:
     """What is answered: *body* with *status* and *headers*.
 
-    *body*: bytes, sent whole, or Streaming, sent as it comes; how it is sent follows from nothing else. *headers*:
-    pairs of bytes, names in lowercase (``respond`` makes them). Being sent, a response closes its source in any case.
+    *body*: bytes, sent whole, Streaming, sent as it comes, or FileParts, sent as the server can best; how it is sent
+    follows from nothing else. *headers*: pairs of bytes, names in lowercase (``respond`` makes them). Being sent, a
+    response closes its source in any case.
     """
 
-    body: bytes | Streaming = b""
+    body: bytes | Streaming | FileParts = b""
     status: int = 200
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
@@ -55,6 +57,8 @@ class Response:
             return _send_whole(b"" if scope["method"] == "HEAD" else body, start, inbox, send)
         if scope["method"] == "HEAD" or self.status in _BODILESS:
             return _send_none(body, start, inbox, send)
+        if isinstance(body, FileParts):
+            return send_file(body, start, scope, inbox, send)
         return send_stream(body, start, inbox, send)
 
 
@@ -67,6 +71,7 @@ async def _send_whole(body: bytes, start: HTTPResponseStart, inbox: Inbox, send:
         pass
 
 
-async def _send_none(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: Send) -> None:
-    await close_unsent(body, inbox, send)
+async def _send_none(body: Streaming | FileParts, start: HTTPResponseStart, inbox: Inbox, send: Send) -> None:
+    if isinstance(body, Streaming):
+        await close_unsent(body, inbox, send)
     await _send_whole(b"", start, inbox, send)

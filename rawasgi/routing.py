@@ -126,7 +126,7 @@ class Router:
 
     def _http(self, scope: HTTPScope) -> tuple[App, HTTPScope]:
         """Return the app that answers, and the scope as it is to see it."""
-        path = own_path(scope)
+        path = paths.own_path(scope)
         method = scope["method"]
         allowed: set[str] = set()
         for route, params in self._table.matches(path):
@@ -149,7 +149,7 @@ class Router:
 
     def _websocket(self, scope: WebSocketScope) -> tuple[App, WebSocketScope]:
         """As ``_http``, for a websocket."""
-        path = own_path(scope)
+        path = paths.own_path(scope)
         for route, params in self._table.matches(path):
             if route.websocket is not None:
                 if params:
@@ -171,11 +171,3 @@ class Router:
 @websocket_app
 async def _unknown(websocket: WebSocket) -> None:
     await websocket.deny(404, "Not Found")
-
-
-def own_path(scope: HTTPScope | WebSocketScope) -> str:
-    """Return the path below root_path: uvicorn has the one inside the other, hypercorn and granian do not."""
-    path, root = scope["path"], scope.get("root_path", "")
-    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
-        return path[len(root) :] or "/"
-    return path

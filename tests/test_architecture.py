@@ -14,13 +14,16 @@ PACKAGE = ROOT / "rawasgi"
 # A module imports only from floors strictly below its own. A folder is one floor; inside it, only BASE may be imported.
 FLOORS = [
     {"asgi", "errors"},
-    {"formats", "states", "headers", "paths"},
+    {"formats", "states", "headers", "paths", "ranges"},
+    {"preconditions"},
     {"streams"},
     {"inbox"},
     {"driving", "request"},
     {"sending"},
+    {"sendfile"},
     {"response"},
-    {"respond", "websocket"},
+    {"respond", "representation", "websocket"},
+    {"files"},
     {"handling", "lifespans", "background"},
     {"routing", "familiar"},
     {"__init__"},
@@ -28,13 +31,15 @@ FLOORS = [
 BASE = {"streams": {"base", "stepping"}, "formats": {"endings", "json_text", "limits"}}
 DOORS = {"rawasgi.streams", "rawasgi.familiar", "rawasgi.formats", "rawasgi"}  # may import what stands behind them
 NO_ASGI = ("formats", "streams")
-NO_AWAIT = ("formats", "states", "headers", "paths")
+NO_AWAIT = ("formats", "states", "headers", "paths", "ranges", "preconditions")
 WAITING = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
 
 # Where each kind of message is written; asgi.py, states.py and dev/ speak of all of them.
 HOMES = {
     "http.response.start": {"response"},
-    "http.response.body": {"response", "sending"},
+    "http.response.body": {"response", "sendfile", "sending"},
+    "http.response.pathsend": {"sendfile"},
+    "http.response.zerocopysend": {"sendfile"},
     "http.request": {"inbox"},
     "http.disconnect": {"inbox"},
     "websocket.accept": {"websocket"},

@@ -6,8 +6,9 @@ import pytest
 from rawasgi import respond
 from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send
 from rawasgi.dev.client import Result, fetch, websocket
+from rawasgi.paths import own_path
 from rawasgi.request import Request
-from rawasgi.routing import Router, own_path
+from rawasgi.routing import Router
 from rawasgi.websocket import WebSocket
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 
-from examples.raw.download import answer
 from examples.raw.events import sse
 from examples.raw.routes import router
-from examples.sources import files, logs, progress
+from examples.sources import files as sources
+from examples.sources import logs, progress
 from examples.sources import rows as database
-from rawasgi import respond, streams
+from rawasgi import files, respond, streams
+from rawasgi.asgi import App
 from rawasgi.request import Request
 from rawasgi.response import Response
 
@@ -26,10 +27,10 @@ async def events(request: Request) -> Response:
 
 
 @router.get("/download/sample")
-async def download_sample(request: Request) -> Response:
-    """Row 20: a file in chunks, whole or in part; HEAD is GET without the body, and needs no line of ours."""
-    path = await asyncio.to_thread(files.sample)
-    return answer(request, path, filename="sample.dat")
+async def download_sample(_: Request) -> App:
+    """Row 20: a file, whole, in part or not at all, as RFC 9110 has it; HEAD is GET without the body."""
+    path = await asyncio.to_thread(sources.sample)
+    return files.file(path, filename="sample.dat", media_type="application/octet-stream")
 
 
 @router.get("/safe-stream")

@@ -24,6 +24,7 @@ Cache-Control         no-store                  no-cache                      no
 
 from rawasgi.familiar.background import BackgroundTask, BackgroundTasks
 from rawasgi.familiar.eventsource import EventSourceResponse, ServerSentEvent
+from rawasgi.familiar.files import FileResponse
 from rawasgi.familiar.responses import (
     HTMLResponse,
     JSONResponse,
@@ -38,6 +39,7 @@ __all__ = [
     "BackgroundTask",
     "BackgroundTasks",
     "EventSourceResponse",
+    "FileResponse",
     "HTMLResponse",
     "JSONResponse",
     "MutableHeaders",

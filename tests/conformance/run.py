@@ -7,7 +7,7 @@ ours under their names (see substitute.py), and prints every case that passes or
 in DIFFERENCES with its reason; exit status 1 if one does not, or if one that stands there passes.
 
 Their tests count messages, so ours run with ``StreamingResponse.join = False``: one message an item, as theirs. On
-asyncio only. Not run: what is about FileResponse, JSONServerSentEvent, and their patch of uvicorn at import.
+asyncio only. Not run: what is about JSONServerSentEvent, and their patch of uvicorn at import.
 """
 
 import json
@@ -44,7 +44,7 @@ PEERS = {
         ),
     ),
 }
-NOT_OURS = ("file_response", "test_file_", "test_json_server_sent_event")
+NOT_OURS = ("test_json_server_sent_event",)
 NEEDED = ("pytest", "anyio", "httpx2", "python-multipart", "starlette==1.10.0", "sse-starlette==3.7.0")
 # What the sdist of sse-starlette leaves out of its own tests
 ADDED = {
@@ -119,6 +119,38 @@ DIFFERENCES |= {
     f"{HEAD}SendStallsBeyondSendTimeout_thenRaisesSendTimeoutError[http.response.start]": LIMIT,
     f"{HEAD}SendStallsBeyondSendTimeout_thenRaisesSendTimeoutError[http.response.body]": LIMIT,
 }
+FILE = "test_responses.py::test_file_response"
+TWO_NAMES = "a download has both names, filename and filename* (RFC 6266, appendix D)"
+IGNORED = "a Range that is malformed or of another unit is ignored, not refused (RFC 9110, 14.2)"
+ONLY_GET = "only GET has ranges (RFC 9110, 14.2)"
+CAPITALS = "the method comes in capitals (ASGI, HTTP Connection Scope), and methods are case-sensitive (RFC 9110, 9.1)"
+DIFFERENCES |= {
+    FILE: TWO_NAMES,
+    f"{FILE}_with_inline_disposition": TWO_NAMES,
+    f"{FILE}_with_chinese_filename": TWO_NAMES,
+    f"{FILE}_on_head_method": CAPITALS,
+    f"{FILE}_with_directory_raises_error": "what is no file is 404, not an error",
+    f"{FILE}_with_missing_file_raises_error": "what is no file is 404, not an error",
+    f"{FILE}_range_head": ONLY_GET,
+    f"{FILE}_range_head_max": ONLY_GET,
+    f"{FILE}_range_multi_head": ONLY_GET,
+    f"{FILE}_range_416": "what can be satisfied of several ranges is (RFC 9110, 15.5.17)",
+    f"{FILE}_range_invalid": IGNORED,
+    f"{FILE}_only_support_bytes_range": IGNORED,
+    f"{FILE}_range_must_be_requested": IGNORED,
+    f"{FILE}_start_must_be_less_than_end": IGNORED,
+    f"{FILE}_inverted_single_byte_range": IGNORED,
+    f"{FILE}_range_without_dash": IGNORED,
+    f"{FILE}_range_empty_start_and_end": IGNORED,
+    f"{FILE}_range_ignore_non_numeric": IGNORED,
+    f"{FILE}_insert_ranges": "ranges come in the order asked (RFC 9110, 15.3.7.2)",
+    f"{FILE}_multi_range_unexpected_eof": HOOK,
+    f"{FILE}_multi_small_chunk_size": HOOK,
+}
+for how in ("stops_on_disconnect", "closes_on_cancellation", "closes_on_send_error"):
+    versions = ("None", "2.3") if how == "stops_on_disconnect" else ("2.3", "2.4")
+    for wanted in ("None", "bytes=0-", "bytes=0-131071,196608-524287"):
+        DIFFERENCES |= {f"{FILE}_{how}[{wanted}-{version}]": HOOK for version in versions}
 if sys.version_info < (3, 14):
     CHIPS = "Partitioned (CHIPS) is text, and works on every Python"
     DIFFERENCES |= {

@@ -23,6 +23,7 @@ SERVER: Mapping[str, Mapping[str, object]] = {
     "websocket": {"scheme": "ws", "subprotocols": [], "extensions": {"websocket.http.response": {}}},
 }
 RESPONSES = (
+    "FileResponse",
     "Response",
     "PlainTextResponse",
     "HTMLResponse",
