@@ -236,7 +236,7 @@ def test_a_broken_download_is_taken_up_where_it_broke() -> None:
     clock.run(main())
 
 
-@pytest.mark.parametrize("header", ["bytes=5-2", "bytes=a-b", "bytes=-", "bytes=0-1,5-6", "lines=1-2"])
+@pytest.mark.parametrize("header", ["bytes=5-2", "bytes=a-b", "bytes=-", "bytes=0-1,x", "lines=1-2"])
 def test_a_range_that_says_nothing_is_no_range(header: str) -> None:
     answer = clock.run(fetch(app, "/download/sample", headers={"range": header}))
     assert (answer.status, len(answer.body)) == (200, 2_000_000)
