@@ -9,14 +9,17 @@ from rawasgi import headers as fields
 from rawasgi import streams
 from rawasgi.formats import csv as _csv
 from rawasgi.formats import json_seq as _json_seq
+from rawasgi.formats import json_text
 from rawasgi.formats import ndjson as _ndjson
 from rawasgi.formats import sse as _sse
+from rawasgi.formats.endings import Done, Failure
 from rawasgi.response import Response
 from rawasgi.sending import Chunk, Streaming
 
 Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] | None
 
 _BEAT = _sse.comment()
+_NAMES: dict[type, str] = {Failure: "error", Done: "done"}
 
 
 def whole(body: bytes, media_type: str | None, status: int = 200, headers: Fields = None) -> Response:
@@ -114,10 +117,16 @@ def sse(
 
 
 def event(item: object) -> bytes:
-    """Return the bytes of one event: of an Event, of a str as data, of anything else as JSON data."""
+    """Return the bytes of one event: of an Event, of a str as data, of anything else as JSON data.
+
+    A Failure is an event ``error``, a Done an event ``done``.
+    """
     if isinstance(item, _sse.Event):
         return _sse.encode(item)
-    return _sse.encode(_sse.Event(item if isinstance(item, str) else _json.dumps(item, allow_nan=False)))
+    if isinstance(item, str):
+        return _sse.encode(_sse.Event(item))
+    name = _NAMES.get(type(item))
+    return _sse.encode(_sse.Event(json_text.dumps(item), name))
 
 
 def _beat() -> bytes:

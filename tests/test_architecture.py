@@ -18,7 +18,7 @@ FLOORS = [
     {"preconditions"},
     {"streams"},
     {"inbox"},
-    {"driving", "request"},
+    {"driving", "request", "failures"},
     {"sending"},
     {"sendfile"},
     {"response"},

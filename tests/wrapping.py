@@ -31,6 +31,10 @@ async def yes(item: object) -> bool:
     return True
 
 
+def raise_again(error: Exception) -> None:
+    raise error
+
+
 async def nothing() -> AsyncGenerator[object, None]:
     for item in list[object]():
         yield item
@@ -43,6 +47,7 @@ WRAPPERS: dict[str, tuple[Wrap, int]] = {
     "filter async": (lambda source: streams.filter(source, yes), 0),
     "heartbeat": (lambda source: streams.heartbeat(source, LONG, lambda: BEAT), 0),
     "heartbeat that beats": (lambda source: streams.heartbeat(source, 0.3, lambda: BEAT), 1),
+    "conclude": (lambda source: streams.conclude(source, lambda count: None, raise_again), 0),
     "timeout": (lambda source: streams.timeout(source, LONG), 0),
     "deadline": (lambda source: streams.deadline(source, LONG), 0),
     "batch of 1": (lambda source: streams.batch(source, 1), 0),

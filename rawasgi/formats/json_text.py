@@ -15,7 +15,7 @@ Dumps: TypeAlias = Callable[[object], str | bytes]
 
 # The bytes of json.dumps(value): ASCII, ", " and ": ". One encoder for all, because json.dumps with an option makes a
 # new one each time.
-dumps: Dumps = json.JSONEncoder(allow_nan=False, default=endings.plain).encode
+dumps = json.JSONEncoder(allow_nan=False, default=endings.plain).encode
 
 
 def encode(value: object, dumps: Dumps, caller: str) -> bytes:

@@ -3,6 +3,7 @@
 from rawasgi.streams.base import Stream, close, owned
 from rawasgi.streams.batching import batch
 from rawasgi.streams.buffering import buffer
+from rawasgi.streams.concluding import conclude
 from rawasgi.streams.deadlines import deadline
 from rawasgi.streams.filtering import filter
 from rawasgi.streams.heartbeats import heartbeat
@@ -17,6 +18,7 @@ __all__ = [
     "batch",
     "buffer",
     "close",
+    "conclude",
     "deadline",
     "filter",
     "from_thread",

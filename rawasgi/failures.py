@@ -1,0 +1,54 @@
+"""A stream that fails after it began tells its client, in its own format and in words that are safe."""
+
+import logging
+import secrets
+from collections.abc import AsyncIterable, Callable
+from http import HTTPStatus
+from typing import TypeVar
+
+from rawasgi import streams
+from rawasgi.errors import Disconnected, HTTPError
+from rawasgi.formats.endings import Done, Failure
+from rawasgi.streams import Stream, TooManyThreads
+
+T = TypeVar("T")
+
+logger = logging.getLogger("rawasgi")
+
+_AGAIN = frozenset({408, 429, 503, 504})  # statuses that may pass (RFC 9110, 15.5.9, 15.6.4, 15.6.5; RFC 6585, 4)
+
+
+def told(
+    source: AsyncIterable[T], known: Callable[[Exception], Failure | None] = lambda error: None
+) -> Stream[T | Done | Failure]:
+    """Yield from *source*, then a Done, or a Failure if it failed; every format of ``respond`` has a frame for both.
+
+    *known(error)* may return the Failure for an error that is the client's business; else ``failure`` decides. An error
+    before the first item and the first wait is raised: it is still an answer of its own. So is Disconnected: there is
+    nobody to tell. Order, Reads ahead, Closes: as ``streams.conclude``.
+    """
+
+    def failed(error: Exception) -> Failure:
+        if isinstance(error, Disconnected):
+            raise error
+        return known(error) or failure(error)
+
+    return streams.conclude(source, Done, failed)
+
+
+def failure(error: Exception) -> Failure:
+    """Return what a client may know of *error*.
+
+    An HTTPError is meant for it; a TimeoutError and TooManyThreads tell nothing of us. Of all else it gets an id, under
+    which the log (``rawasgi``, with the traceback) has the rest.
+    """
+    if isinstance(error, HTTPError):
+        phrase = HTTPStatus(error.status).phrase if error.status in HTTPStatus._value2member_map_ else "error"
+        return Failure(phrase.lower().replace(" ", "_"), error.text or phrase, retry=error.status in _AGAIN)
+    if isinstance(error, TooManyThreads):
+        logger.warning("%s", error)
+        return Failure("busy", "too many streams at once: ask again later", retry=True)
+    known = Failure("timeout", "the source took too long", secrets.token_hex(8), retry=True)
+    told = known if isinstance(error, TimeoutError) else Failure(id=secrets.token_hex(8))
+    logger.error("stream failed, id %s", told.id, exc_info=error)
+    return told

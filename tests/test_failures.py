@@ -1,0 +1,112 @@
+"""What a client is told of a failure, and what only the log has."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+
+import clock
+import pytest
+
+from rawasgi import respond
+from rawasgi.dev.client import Result, fetch
+from rawasgi.errors import Disconnected, HTTPError
+from rawasgi.failures import failure, told
+from rawasgi.formats import json_seq, ndjson, sse
+from rawasgi.formats.endings import Done, Failure
+from rawasgi.handling import handler
+from rawasgi.request import Request
+from rawasgi.response import Response
+from rawasgi.streams import TooManyThreads
+
+SECRET = "postgres://admin:hunter2@db"
+
+
+async def source(items: int, error: Exception | None = None, wait: float | None = None) -> AsyncIterator[int]:
+    if wait is not None:
+        await asyncio.sleep(wait)
+    for number in range(items):
+        yield number
+    if error is not None:
+        raise error
+
+
+async def collected(stream: AsyncIterator[object]) -> list[object]:
+    return [item async for item in stream]
+
+
+@pytest.mark.parametrize(
+    ("error", "told_of_it"),
+    [
+        (HTTPError(404, "no such topic"), Failure("not_found", "no such topic")),
+        (HTTPError(503), Failure("service_unavailable", "Service Unavailable", retry=True)),
+        (HTTPError(599, "odd"), Failure("error", "odd")),
+        (TooManyThreads("x"), Failure("busy", "too many streams at once: ask again later", retry=True)),
+    ],
+)
+def test_what_is_meant_for_the_client_is_said(error: Exception, told_of_it: Failure) -> None:
+    assert failure(error) == told_of_it
+
+
+@pytest.mark.parametrize(("error", "code"), [(LookupError(SECRET), "internal"), (TimeoutError(SECRET), "timeout")])
+def test_of_all_else_the_client_gets_an_id_and_the_log_the_rest(
+    error: Exception, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, "rawasgi"):
+        said = failure(error)
+    assert said.code == code
+    assert SECRET not in repr(said)
+    assert said.id is not None
+    (record,) = caplog.records
+    assert said.id in record.getMessage()
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+    assert failure(error).id != said.id
+
+
+def test_a_stream_tells_its_end() -> None:
+    assert clock.run(collected(told(source(2)))) == [0, 1, Done(2)]
+
+
+def test_what_one_knows_better_goes_first(caplog: pytest.LogCaptureFixture) -> None:
+    def known(error: Exception) -> Failure | None:
+        return Failure("validation", str(error), retry=True) if isinstance(error, ValueError) else None
+
+    stream = told(source(1, ValueError("item 1 is negative")), known)
+    assert clock.run(collected(stream)) == [0, Failure("validation", "item 1 is negative", retry=True)]
+    assert caplog.records == []
+    (_, last) = clock.run(collected(told(source(1, LookupError()), known)))
+    assert isinstance(last, Failure)
+    assert last.code == "internal"
+
+
+def test_a_client_that_left_is_told_nothing() -> None:
+    with pytest.raises(Disconnected):
+        clock.run(collected(told(source(1, Disconnected()))))
+
+
+def answered(response: Response) -> Result:
+    return clock.run(fetch(response))
+
+
+def test_each_format_says_it_in_its_own_way() -> None:
+    broken = Failure("x", "y")
+    (event,) = sse.Decoder().feed(answered(respond.sse(told(source(0, ValueError(), 0), lambda _: broken))).body)
+    assert (event.event, json.loads(str(event.data))) == ("error", {"error": {"code": "x", "message": "y"}})
+    body = answered(respond.ndjson(told(source(1, ValueError()), lambda _: broken))).body
+    assert ndjson.Decoder().feed(body) == [0, {"error": {"code": "x", "message": "y"}}]
+    body = answered(respond.json_seq(told(source(1)))).body
+    assert json_seq.Decoder().feed(body) == [0, {"done": {"items": 1}}]
+
+
+def test_an_sse_stream_that_is_whole_says_done() -> None:
+    *_, last = sse.Decoder().feed(answered(respond.sse(told(source(2)))).body)
+    assert (last.event, last.data) == ("done", '{"done": {"items": 2}}')
+
+
+def test_an_error_before_anything_was_sent_is_an_answer_of_its_own() -> None:
+    async def endpoint(_: Request) -> Response:
+        return respond.sse(told(source(0, HTTPError(404, "no such topic"))))
+
+    answer = clock.run(fetch(handler(endpoint)))
+    assert (answer.status, answer.body) == (404, b"no such topic")
