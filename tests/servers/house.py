@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from rawasgi import HTTPError, Request, Response, Router, respond, streams
+from rawasgi import HTTPError, Request, Response, Router, files, respond, streams
 from rawasgi.asgi import Receive, Received, Scope, Send, Sent
 
 opened: Counter[str] = Counter()
@@ -216,6 +216,12 @@ async def few(request: Request) -> AsyncIterator[str]:
     for number in range(3):
         yield f"{number}\n"
         await asyncio.sleep(0.05)
+
+
+# Files: those beside the server's log
+
+if folder := os.environ.get("HOUSE_FILES"):
+    router.mount("/files", files.directory(folder))
 
 
 # The spec that the server says it keeps to
