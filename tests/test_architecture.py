@@ -28,7 +28,8 @@ FLOORS = [
     {"routing", "familiar"},
     {"__init__"},
 ]
-BASE = {"streams": {"base", "stepping"}, "formats": {"endings", "json_text", "limits"}}
+# sse: chats are server-sent events whose data is JSON.
+BASE = {"streams": {"base", "stepping"}, "formats": {"endings", "json_text", "limits", "sse"}}
 DOORS = {"rawasgi.streams", "rawasgi.familiar", "rawasgi.formats", "rawasgi"}  # may import what stands behind them
 NO_ASGI = ("formats", "streams")
 NO_AWAIT = ("formats", "states", "headers", "paths", "ranges", "preconditions")

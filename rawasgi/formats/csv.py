@@ -2,12 +2,17 @@
 
 A field that holds a comma, a quote, CR or LF stands in quotes, with its own quotes doubled. Spec: RFC 4180, 2; RFC 7111
 (UTF-8). What a spreadsheet makes of ``=1+1`` is not CSV's affair: whoever exports for one must decide that.
+
+RFC 4180 has no comments, and nothing that says whether a file is whole. So an ending is a record as any other: the last
+one, ``#error,code,message[,id]`` for a Failure and ``#done,items`` for a Done. Who does not know that sees a record
+that is odd, and of another width than the rest, which strict readers refuse: better than to take a part for the whole.
 """
 
 import re
 from collections.abc import Iterable
 from reprlib import repr as short
 
+from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.limits import TooLarge
 
 _SPECIAL = re.compile(r'[",\r\n]')
@@ -26,12 +31,17 @@ class NotCSV(ValueError):
         self.items = records
 
 
-def encode(record: Iterable[object]) -> bytes:
+def encode(record: Iterable[object] | Failure | Done) -> bytes:
     """Write the fields of *record*, and CRLF: None as nothing, a str as it is, anything else as its str().
 
+    A Failure is ``#error`` and its code, message and, if it has one, id; a Done is ``#done`` and its items.
     Raises: TypeError for a str or bytes instead of a record, and for a field of bytes; ValueError for no field at all.
     """
-    if isinstance(record, str | bytes):
+    if isinstance(record, Failure):
+        record = ("#error", record.code, record.message, *(() if record.id is None else (record.id,)))
+    elif isinstance(record, Done):
+        record = ("#done", record.items)
+    elif isinstance(record, str | bytes):
         raise TypeError(f"csv.encode takes a record, an iterable of fields, not {short(record)}: put it in a list")
     fields = [_field(value) for value in record]
     if not fields:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawasgi.formats.csv import Decoder, NotCSV, encode
+from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.limits import TooLarge
 
 texts = st.text(st.characters(codec="utf-8"))
@@ -60,6 +61,20 @@ def test_the_standard_library_reads_what_was_written(items: list[list[str]]) -> 
 )
 def test_writes_one_record(record: Iterable[object], line: str) -> None:
     assert encode(record) == line.encode() + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("ending", "line"),
+    [
+        (Failure(), "#error,internal,the stream failed"),
+        (Failure("db", 'the "database", left', id="7", retry=True), '#error,db,"the ""database"", left",7'),
+        (Done(0), "#done,0"),
+        (Done(1000), "#done,1000"),
+    ],
+)
+def test_an_ending_is_a_record_as_any_other_as_RFC_4180_has_no_comments(ending: Failure | Done, line: str) -> None:
+    assert encode(ending) == line.encode() + b"\r\n"
+    assert list(csv.reader([encode(ending).decode()], strict=True)) == decode(encode(ending))
 
 
 @pytest.mark.parametrize(

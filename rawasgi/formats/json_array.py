@@ -1,0 +1,229 @@
+"""One JSON array, an element at a time (``application/json``): for clients that know no format of streams.
+
+Any reader of JSON takes it whole, and ours takes each element as it comes. The ``]`` is the end mark: without it nobody
+takes the array for whole. Spec: RFC 8259, 2, 5.
+
+Theory of operation
+-------------------
+The decoder looks for the end of an element and no further: in strings for the quote, in objects and arrays for brackets
+outside strings. Patterns that never go back (possessive, Python 3.11) jump from one to the next: they look at each byte
+twice at most, however the stream is cut, and json reads each element once, when it is whole. Brackets are only counted:
+that ``{]`` is no object is json's to say.
+
+An object, an array or a string shows its end itself. A number, true, false or null ends with what follows it, as ``12``
+may be the beginning of ``123``: it comes with the comma, the ``]`` or white space.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from reprlib import repr as short
+from typing import NoReturn, TypeAlias
+
+from rawasgi.formats import json_text
+from rawasgi.formats.endings import Done, Failure, plain
+from rawasgi.formats.json_text import Dumps
+from rawasgi.formats.limits import TooLarge
+
+_Step: TypeAlias = "Callable[[Decoder, bytes, int, list[object]], int]"
+
+_DEEPER = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+_SPACE = re.compile(rb"[ \t\n\r]*")
+_SCALAR = re.compile(rb'[^ \t\n\r,\[\]{}"]*')
+_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)  # of a string, up to its quote, or to a backslash cut off
+_NESTED = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)  # up to a bracket, or a string cut off
+
+
+class NotArray(ValueError):
+    """The stream is not one JSON array in UTF-8; *items* were complete before that, in the same feed."""
+
+    def __init__(self, message: str, values: Sequence[object]) -> None:
+        super().__init__(message)
+        self.items = values
+
+
+class CutOff(NotArray):
+    """The stream ended before the ``]``: what came is not all."""
+
+
+# Encode
+
+
+class Encoder:
+    """The writer of one array.
+
+    A Failure is the last element, ``{"error": {…}}``, so the array is JSON also when its source failed. A Done writes
+    nothing. *dumps* takes another encoder, as in ndjson.
+    """
+
+    def __init__(self, dumps: Dumps = json_text.dumps) -> None:
+        self._dumps = dumps
+        self._before = b"["  # the next element
+        self._last = ""  # after what there may be no more
+
+    def encode(self, item: object) -> bytes:
+        """Write *item*, and before it what the array needs: ``[`` the first time, then ``,`` and LF.
+
+        Raises: ValueError for NaN and Infinity, for a value that holds itself, and after a Failure, a Done or end();
+        TypeError for what is no JSON value. Nothing is written then.
+        """
+        if self._last:
+            raise ValueError(f"Encoder.encode: nothing may follow {self._last}, not {short(item)}: write it before")
+        if isinstance(item, Done):
+            self._last = "a Done"
+            return b""
+        failed = isinstance(item, Failure)
+        text = json_text.encode(plain(item) if failed else item, self._dumps, "json_array.Encoder.encode")
+        if failed:
+            self._last = "a Failure"
+        before, self._before = self._before, b",\n"
+        return before + text
+
+    def end(self) -> bytes:
+        """Write ``]``, or ``[]`` if nothing came. Raises: ValueError if called before."""
+        if self._last == "end()":
+            raise ValueError("Encoder.end: an array ends once, and this one has: make an Encoder for each")
+        self._last = "end()"
+        return b"[]" if self._before == b"[" else b"]"
+
+
+# Decode
+
+
+class Decoder:
+    """An incremental parser of one array.
+
+    White space may stand around the array and its elements, and nothing else. *limit_bytes* bounds one element. What is
+    not JSON ends the decoder: nobody can tell where the next element begins.
+    """
+
+    def __init__(self, limit_bytes: int = 1024 * 1024) -> None:
+        self.limit_bytes = limit_bytes
+        self._step: _Step = Decoder._begin  # reads from a place in a chunk, and returns where the next one is to read
+        self._rest = bytearray()  # an element without its end
+        self._depth = 0  # of the brackets in it
+        self._escaped = False  # the byte that comes now belongs to a backslash
+        self._first = True
+        self._error: TooLarge | NotArray | None = None
+
+    def feed(self, chunk: bytes) -> list[object]:
+        """Return the elements that *chunk* completes.
+
+        Raises: TooLarge and NotArray, whose items are the elements that came before, and again at each further call.
+        """
+        if self._error is not None:
+            raise self._error
+        values: list[object] = []
+        at = 0
+        while at < len(chunk):
+            at = self._step(self, chunk, at, values)
+        return values
+
+    def end(self) -> None:
+        """Hear that the stream ended. Raises: CutOff if that was before the ``]``; TooLarge and NotArray, as feed()."""
+        if self._error is not None:
+            raise self._error
+        if self._step is not Decoder._ended:
+            self._error = CutOff("an array must end with ], and this stream ended before: what came is not all", [])
+            raise self._error
+
+    # Between elements
+
+    def _begin(self, chunk: bytes, at: int, values: list[object]) -> int:
+        at = _stop(_SPACE, chunk, at)
+        if at < len(chunk):
+            if chunk[at] != ord("["):
+                self._refuse("an array must begin with [", chunk[at:], values)
+            self._step = Decoder._element
+        return at + 1
+
+    def _element(self, chunk: bytes, at: int, values: list[object]) -> int:
+        at = _stop(_SPACE, chunk, at)
+        if at == len(chunk):
+            return at
+        head = chunk[at : at + 1]
+        if head == b"]" and self._first:
+            self._step = Decoder._ended
+            return at + 1
+        if head in b",]}":
+            self._refuse("an array must have an element after [ and each comma", chunk[at:], values)
+        self._first = False
+        if head == b'"':
+            self._step = Decoder._string
+            return self._keep(chunk, at, at + 1, values)
+        self._step = Decoder._nested if head in b"[{" else Decoder._scalar
+        return at
+
+    def _comma(self, chunk: bytes, at: int, values: list[object]) -> int:
+        at = _stop(_SPACE, chunk, at)
+        if at < len(chunk):
+            if chunk[at] not in b",]":
+                self._refuse("an array must have a comma or ] after an element", chunk[at:], values)
+            self._step = Decoder._element if chunk[at] == ord(",") else Decoder._ended
+        return at + 1
+
+    def _ended(self, chunk: bytes, at: int, values: list[object]) -> int:
+        at = _stop(_SPACE, chunk, at)
+        if at < len(chunk):
+            self._refuse("an array must have nothing after its ]", chunk[at:], values)
+        return at
+
+    # In an element
+
+    def _scalar(self, chunk: bytes, at: int, values: list[object]) -> int:
+        stop = self._keep(chunk, at, _stop(_SCALAR, chunk, at), values)
+        if stop < len(chunk):
+            self._finish(values)
+        return stop
+
+    def _string(self, chunk: bytes, at: int, values: list[object]) -> int:
+        stop = _stop(_TEXT, chunk, at + self._escaped)
+        byte = chunk[stop : stop + 1]
+        self._escaped = byte == b"\\"  # the last of the chunk
+        stop = self._keep(chunk, at, stop + 1, values)
+        if byte == b'"':
+            self._step = Decoder._nested
+            if not self._depth:
+                self._finish(values)
+        return stop
+
+    def _nested(self, chunk: bytes, at: int, values: list[object]) -> int:
+        stop = at
+        while True:
+            stop = _stop(_NESTED, chunk, stop) + 1
+            byte = chunk[stop - 1 : stop]
+            self._depth += _DEEPER.get(byte, 0)
+            if byte not in _DEEPER or not self._depth:
+                break
+        stop = self._keep(chunk, at, stop, values)
+        if byte == b'"':
+            self._step = Decoder._string
+        elif not self._depth:
+            self._finish(values)
+        return stop
+
+    def _keep(self, chunk: bytes, at: int, stop: int, values: list[object]) -> int:
+        self._rest += chunk[at:stop]
+        if len(self._rest) > self.limit_bytes:
+            self._error = TooLarge("an element", self.limit_bytes, [])
+            raise TooLarge("an element", self.limit_bytes, values)
+        return stop
+
+    def _finish(self, values: list[object]) -> None:
+        text = bytes(self._rest)
+        self._rest.clear()
+        self._step = Decoder._comma
+        try:
+            values.append(json_text.decode(text))
+        except ValueError:
+            self._refuse("an element must be JSON in UTF-8", text, values)
+
+    def _refuse(self, rule: str, text: bytes, values: list[object]) -> NoReturn:
+        message = f"{rule}, not {short(text)}: the sender has to mend it"
+        self._error = NotArray(message, [])
+        raise NotArray(message, values)
+
+
+def _stop(pattern: re.Pattern[bytes], chunk: bytes, at: int) -> int:
+    found = pattern.match(chunk, at)
+    assert found is not None  # each of them takes nothing, too
+    return found.end()
