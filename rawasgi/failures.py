@@ -18,14 +18,20 @@ logger = logging.getLogger("rawasgi")
 _AGAIN = frozenset({408, 429, 503, 504})  # statuses that may pass (RFC 9110, 15.5.9, 15.6.4, 15.6.5; RFC 6585, 4)
 
 
+class Told(Stream[T]):
+    """What ``told`` returns."""
+
+    __slots__ = ()
+
+
 def told(
     source: AsyncIterable[T], known: Callable[[Exception], Failure | None] = lambda error: None
-) -> Stream[T | Done | Failure]:
+) -> "Told[T | Done | Failure]":
     """Yield from *source*, then a Done, or a Failure if it failed; every format of ``respond`` has a frame for both.
 
     *known(error)* may return the Failure for an error that is the client's business; else ``failure`` decides. An error
     before the first item and the first wait is raised: it is still an answer of its own. So is Disconnected: there is
-    nobody to tell. Order, Reads ahead, Closes: as ``streams.conclude``.
+    nobody to tell. What is told already stays as it is. Order, Reads ahead, Closes: as ``streams.conclude``.
     """
 
     def failed(error: Exception) -> Failure:
@@ -33,7 +39,10 @@ def told(
             raise error
         return known(error) or failure(error)
 
-    return streams.conclude(source, Done, failed)
+    if isinstance(source, Told):
+        return source
+    concluded: Stream[T | Done | Failure] = streams.conclude(source, Done, failed)
+    return Told(aiter(concluded), concluded)
 
 
 def failure(error: Exception) -> Failure:

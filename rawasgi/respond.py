@@ -1,22 +1,39 @@
 """Make responses: one function a kind of body."""
 
 import json as _json
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict, TypeVar, Unpack
 
 from rawasgi import headers as fields
 from rawasgi import streams
+from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.failures import told
+from rawasgi.formats import chat_chunks as _chat_chunks
 from rawasgi.formats import csv as _csv
+from rawasgi.formats import json_array as _json_array
 from rawasgi.formats import json_seq as _json_seq
 from rawasgi.formats import json_text
+from rawasgi.formats import multipart as _multipart
 from rawasgi.formats import ndjson as _ndjson
 from rawasgi.formats import sse as _sse
+from rawasgi.formats import ui_messages as _ui_messages
 from rawasgi.formats.endings import Done, Failure
+from rawasgi.formats.multipart import Part
+from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.sending import Chunk, Streaming
 
 Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] | None
+
+
+class How(TypedDict, total=False):
+    """How a stream is sent, as ``Streaming`` says it: all functions here that stream take these."""
+
+    join: bool
+    send: float
+    cleanup: float
+
 
 _BEAT = _sse.comment()
 _NAMES: dict[type, str] = {Failure: "error", Done: "done"}
@@ -75,21 +92,18 @@ def stream(
     media_type: str = "text/plain; charset=utf-8",
     status: int = 200,
     headers: Fields = None,
-    *,
-    join: bool = True,
-    send: float = 30.0,
-    cleanup: float = 5.0,
+    **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source* as they come: text as UTF-8, or bytes.
 
-    *join*, *send*, *cleanup*: as ``Streaming`` says. With ``x-accel-buffering: no``, or nginx reads on for a client
+    With ``x-accel-buffering: no``, or nginx reads on for a client
     that has stopped, and the app does not learn that it left.
     """
     if not hasattr(source, "__aiter__"):
         raise TypeError(
             f"a stream's source must be an async iterable, not {source!r}: wrap a blocking one in streams.from_thread()"
         )
-    return Response(Streaming(source, join, send, cleanup), status, _streamed(headers, media_type))
+    return Response(Streaming(source, **how), status, _streamed(headers, media_type))
 
 
 def sse(
@@ -98,9 +112,7 @@ def sse(
     headers: Fields = None,
     *,
     heartbeat: float | None = 15.0,
-    join: bool = True,
-    send: float = 30.0,
-    cleanup: float = 5.0,
+    **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source* as Server-Sent Events.
 
@@ -110,10 +122,7 @@ def sse(
     """
     events = streams.map(source, event)
     beating = events if heartbeat is None else streams.heartbeat(events, heartbeat, _beat)
-    pairs = _streamed(headers, "text/event-stream")
-    if headers is None or fields.get(pairs, b"cache-control") is None:
-        pairs = (*pairs, (b"cache-control", b"no-cache"))
-    return Response(Streaming(beating, join, send, cleanup), status, pairs)
+    return Response(Streaming(beating, **how), status, _uncached(_streamed(headers, "text/event-stream")))
 
 
 def event(item: object) -> bytes:
@@ -137,42 +146,125 @@ def ndjson(
     source: AsyncIterable[object],
     status: int = 200,
     headers: Fields = None,
-    *,
-    join: bool = True,
-    send: float = 30.0,
-    cleanup: float = 5.0,
+    **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source* as JSON, one a line."""
     rows = streams.map(source, _ndjson.encode)
-    return Response(Streaming(rows, join, send, cleanup), status, _streamed(headers, "application/x-ndjson"))
+    return Response(Streaming(rows, **how), status, _streamed(headers, "application/x-ndjson"))
 
 
 def json_seq(
     source: AsyncIterable[object],
     status: int = 200,
     headers: Fields = None,
-    *,
-    join: bool = True,
-    send: float = 30.0,
-    cleanup: float = 5.0,
+    **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source* as a JSON text sequence (RFC 7464)."""
     texts = streams.map(source, _json_seq.encode)
-    return Response(Streaming(texts, join, send, cleanup), status, _streamed(headers, "application/json-seq"))
+    return Response(Streaming(texts, **how), status, _streamed(headers, "application/json-seq"))
 
 
 def csv(
     source: AsyncIterable[Iterable[object]],
     status: int = 200,
     headers: Fields = None,
-    *,
-    join: bool = True,
-    send: float = 30.0,
-    cleanup: float = 5.0,
+    **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source*, iterables of fields, as CSV in UTF-8, one record a line (RFC 4180)."""
     lines = streams.map(source, _csv.encode)
-    return Response(Streaming(lines, join, send, cleanup), status, _streamed(headers, "text/csv; charset=utf-8"))
+    return Response(Streaming(lines, **how), status, _streamed(headers, "text/csv; charset=utf-8"))
+
+
+def json_array(
+    source: AsyncIterable[object], status: int = 200, headers: Fields = None, **how: Unpack[How]
+) -> Response:
+    """Answer with the items of *source* as one JSON array, which is whole also if *source* fails.
+
+    Then its last element is ``{"error": {…}}``, as ``failures.told`` has it; a client that leaves, or a cut, leaves the
+    array open.
+    """
+    encoder = _json_array.Encoder()
+    elements = _framed(told(source), encoder.encode, encoder.end)
+    return Response(Streaming(elements, **how), status, _streamed(headers, "application/json"))
+
+
+def multipart(
+    source: AsyncIterable[Part],
+    subtype: str = "mixed",
+    status: int = 200,
+    headers: Fields = None,
+    **how: Unpack[How],
+) -> Response:
+    """Answer with the items of *source* as parts: ``mixed``, or ``x-mixed-replace``, each in place of the one before.
+
+    If *source* fails, the last part is application/problem+json (RFC 9457). Spec: RFC 2046, 5.1.
+    """
+    encoder = _multipart.Encoder()
+    parts = _framed(told(source), encoder.encode, encoder.end)
+    return Response(Streaming(parts, **how), status, _streamed(headers, encoder.media_type(subtype)))
+
+
+def chat_chunks(
+    source: AsyncIterable[dict[str, object]], status: int = 200, headers: Fields = None, **how: Unpack[How]
+) -> Response:
+    """Answer with the items of *source* as OpenAI's clients read them, then ``[DONE]``; an error frame if it fails."""
+    frames = streams.map(told(source), _chat_chunks.encode)
+    return Response(Streaming(frames, **how), status, _uncached(_streamed(headers, "text/event-stream")))
+
+
+def ui_messages(
+    source: AsyncIterable[dict[str, object]], status: int = 200, headers: Fields = None, **how: Unpack[How]
+) -> Response:
+    """Answer with the items of *source* as a UI message stream of the AI SDK; ``error`` and ``[DONE]`` if it fails."""
+    encoder = _ui_messages.Encoder()
+    parts = _framed(told(source), encoder.encode, encoder.end)
+    pairs = _streamed((*fields.encode(headers), *_ui_messages.HEADERS.items()), "text/event-stream")
+    return Response(Streaming(parts, **how), status, pairs)
+
+
+KINDS: dict[str, Callable[[AsyncIterable[object]], Response]] = {
+    "text/event-stream": sse,
+    "application/x-ndjson": ndjson,
+    "application/json": json_array,
+}
+
+
+def negotiate(
+    request: Request,
+    source: AsyncIterable[object],
+    kinds: Mapping[str, Callable[[AsyncIterable[object]], Response]] = KINDS,
+) -> App:
+    """Answer with *source* as the media type of *kinds* that the client likes best, with ``Vary: Accept``.
+
+    The first of *kinds* for who likes several the same, or has no Accept. 406 for who likes none: it says which there
+    are, and *source* is closed. Spec: RFC 9110, 12.5.1, 15.5.7.
+    """
+    listed = b",".join(fields.getlist(request.headers, b"accept"))
+    liked = fields.accepts(listed, list(kinds)) if listed.strip() else next(iter(kinds))
+    if liked is not None:
+        response = kinds[liked](source)
+        return Response(response.body, response.status, (*response.headers, (b"vary", b"accept")))
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        await streams.close(source)
+        await text(f"there is {', '.join(kinds)} here", 406, {"vary": "accept"})(scope, receive, send)
+
+    return refuse
+
+
+T = TypeVar("T")
+
+
+def _framed(source: AsyncIterable[T], encode: Callable[[T], bytes], end: Callable[[], bytes]) -> streams.Stream[bytes]:
+    """Encode what needs to know what came before, and what comes at the end."""
+
+    async def frames() -> AsyncIterator[bytes]:
+        async with streams.owned(source) as items:
+            async for item in items:
+                yield encode(item)
+        yield end()
+
+    return streams.Stream(frames(), source)
 
 
 def _with(headers: Fields, media_type: str | None, length: int | None) -> tuple[tuple[bytes, bytes], ...]:
@@ -197,3 +289,7 @@ def _streamed(headers: Fields, media_type: str) -> tuple[tuple[bytes, bytes], ..
     if fields.get(pairs, b"x-accel-buffering") is None:
         pairs = (*pairs, (b"x-accel-buffering", b"no"))
     return pairs
+
+
+def _uncached(pairs: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    return pairs if fields.get(pairs, b"cache-control") is not None else (*pairs, (b"cache-control", b"no-cache"))

@@ -110,3 +110,9 @@ def test_an_error_before_anything_was_sent_is_an_answer_of_its_own() -> None:
 
     answer = clock.run(fetch(handler(endpoint)))
     assert (answer.status, answer.body) == (404, b"no such topic")
+
+
+def test_what_is_told_is_told_once() -> None:
+    stream = told(source(1))
+    assert told(stream) is stream
+    assert answered(respond.json_array(told(source(2)))).body == b"[0,\n1]"
