@@ -6,9 +6,8 @@ takes the array for whole. Spec: RFC 8259, 2, 5.
 Theory of operation
 -------------------
 The decoder looks for the end of an element and no further: in strings for the quote, in objects and arrays for brackets
-outside strings. Patterns that never go back (possessive, Python 3.11) jump from one to the next: they look at each byte
-twice at most, however the stream is cut, and json reads each element once, when it is whole. Brackets are only counted:
-that ``{]`` is no object is json's to say.
+outside strings. It jumps from one to the next and looks at no byte more than a few times, however the stream is cut;
+json reads each element once, when it is whole. Brackets are only counted: that ``{]`` is no object is json's to say.
 
 An object, an array or a string shows its end itself. A number, true, false or null ends with what follows it, as ``12``
 may be the beginning of ``123``: it comes with the comma, the ``]`` or white space.
@@ -29,8 +28,9 @@ _Step: TypeAlias = "Callable[[Decoder, bytes, int, list[object]], int]"
 _DEEPER = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _SCALAR = re.compile(rb'[^ \t\n\r,\[\]{}"]*')
-_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)  # of a string, up to its quote, or to a backslash cut off
-_NESTED = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)  # up to a bracket, or a string cut off
+# Up to a bracket, or to a string that is cut off, or has many escapes. Not possessive, which is wrong before Python
+# 3.11.5 (python/cpython#106052), so there are bounds: the pattern remembers each string, and each escape.
+_NESTED = re.compile(rb'[^"\[\]{}]*(?:"[^"\\]*(?:\\.[^"\\]*){0,16}"[^"\[\]{}]*){0,64}', re.DOTALL)
 
 
 class NotArray(ValueError):
@@ -176,11 +176,16 @@ class Decoder:
         return stop
 
     def _string(self, chunk: bytes, at: int, values: list[object]) -> int:
-        stop = _stop(_TEXT, chunk, at + self._escaped)
-        byte = chunk[stop : stop + 1]
-        self._escaped = byte == b"\\"  # the last of the chunk
-        stop = self._keep(chunk, at, stop + 1, values)
-        if byte == b'"':
+        stop = at + self._escaped
+        while True:
+            quote = chunk.find(b'"', stop)
+            text = chunk[stop : quote if quote >= 0 else len(chunk)]
+            self._escaped = (len(text) - len(text.rstrip(b"\\"))) % 2 == 1  # what comes after text
+            if quote < 0 or not self._escaped:
+                break
+            stop = quote + 1
+        stop = self._keep(chunk, at, quote + 1 or len(chunk), values)
+        if quote >= 0:
             self._step = Decoder._nested
             if not self._depth:
                 self._finish(values)
