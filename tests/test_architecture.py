@@ -14,21 +14,21 @@ PACKAGE = ROOT / "rawasgi"
 # A module imports only from floors strictly below its own. A folder is one floor; inside it, only BASE may be imported.
 FLOORS = [
     {"asgi", "errors"},
-    {"formats", "states", "headers", "paths"},
+    {"formats", "states", "headers", "paths", "codings"},
     {"streams"},
     {"inbox"},
     {"driving", "request"},
     {"sending"},
     {"response"},
     {"respond", "websocket"},
-    {"handling", "lifespans", "background"},
+    {"handling", "lifespans", "background", "compression", "decompression"},
     {"routing", "familiar"},
     {"__init__"},
 ]
 BASE = {"streams": {"base", "stepping"}, "formats": {"endings", "json_text", "limits"}}
 DOORS = {"rawasgi.streams", "rawasgi.familiar", "rawasgi.formats", "rawasgi"}  # may import what stands behind them
 NO_ASGI = ("formats", "streams")
-NO_AWAIT = ("formats", "states", "headers", "paths")
+NO_AWAIT = ("formats", "states", "headers", "paths", "codings")
 WAITING = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
 
 # Where each kind of message is written; asgi.py, states.py and dev/ speak of all of them.
