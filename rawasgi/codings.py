@@ -53,13 +53,14 @@ def zstd() -> Any:
     return module("compression.zstd", "backports.zstd")
 
 
-def available(streamed: bool = False) -> list[str]:
+@lru_cache(2)
+def available(streamed: bool = False) -> tuple[str, ...]:
     """Return the codings there are, the best first: for a body of known length, or a *streamed* one (see encoder())."""
     found = ["zstd"] if zstd() else []
     found += ["gzip", "deflate"]
     if brotli():
         found.insert(len(found) if streamed else len(found) - 2, "br")
-    return found
+    return tuple(found)
 
 
 def encoder(coding: str, length: int | None) -> Encoder:
@@ -68,12 +69,12 @@ def encoder(coding: str, length: int | None) -> Encoder:
     So a stream has a window as small as it can be. Of 400 events of 170 bytes, each flushed, measured in KiB of memory,
     share of the bytes that is left, and µs an event (zlib 1.3, brotli 1.2.1, libzstd 1.5.7):
 
-    gzip with its defaults 188, 13 %, 2.9; as here 37, 14 %, 2.4
-    zstd with its defaults 854, 16 %, 3.4; as here 42, 17 %, 1.5
-    br of quality 4 619, 16 %, 6.9; of quality 2, 319, 27 %, 1.6; as here 33, 103 %, 3.2
+    gzip with its defaults 188, 13 %, 2.9; as here 30, 14 %, 2.4
+    zstd with its defaults 854, 16 %, 3.4; as here 34, 17 %, 1.4
+    br of quality 4 619, 16 %, 6.9; of quality 2, 319, 27 %, 1.6; as here 17, 103 %, 3.2
 
     br keeps no window below quality 2, so nothing is saved but in messages of many items (64 KiB of rows: 50 %, gzip
-    42 %, zstd 51 %). It is the last choice for a stream.
+    43 %, zstd 56 %). It is the last choice for a stream.
     """
     window = max(10, min(length, 1 << 18).bit_length()) if length is not None else 0
     if coding == "br":
@@ -83,12 +84,14 @@ def encoder(coding: str, length: int | None) -> Encoder:
     if coding == "zstd":
         made = zstd()
         key = made.CompressionParameter
-        sizes = {key.compression_level: 3, key.window_log: window}
+        # Tables as large as a short body needs: their making is half of what it costs.
+        tables = {key.hash_log: min(window + 1, 17), key.chain_log: min(window, 16)}
+        sizes = {key.compression_level: 3, key.window_log: window, **tables}
         if not window:
-            sizes = {key.compression_level: 1, key.window_log: 11, key.hash_log: 9, key.chain_log: 9, key.strategy: 1}
+            sizes = {key.compression_level: 1, key.window_log: 10, key.hash_log: 8, key.chain_log: 6, key.strategy: 1}
         z = made.ZstdCompressor(options=sizes)
         return Encoder(z.compress, partial(z.flush, z.FLUSH_BLOCK), z.flush)
-    bits, memory = (min(window, 15), 8) if window else (12, 5)
+    bits, memory = (min(window, 15), 8) if window else (12, 4)
     deflate = zlib.compressobj(6, zlib.DEFLATED, bits + 16 if coding == "gzip" else bits, memory)
     return Encoder(deflate.compress, partial(deflate.flush, zlib.Z_SYNC_FLUSH), deflate.flush)
 
@@ -121,14 +124,27 @@ class _Brotli:
 
     def __init__(self) -> None:
         self._inner = brotli().Decompressor()
+        self._begun = False
 
     def decode(self, data: bytes) -> bytes:
+        if not self._begun:
+            _check_window(data[0])
+            self._begun = True
         # Its buffer is of 32 KiB, then of 96: it ends with the first that has so much. With all data read it accepts
         # more of it, whatever is left to give (brotli 1.2.1).
         piece: bytes = self._inner.process(data, output_buffer_limit=_BROTLI_BYTES)
         self.ended = self._inner.is_finished()
         self.more = len(piece) >= _BROTLI_BYTES or not self._inner.can_accept_more_data()
         return piece
+
+
+def _check_window(first: int) -> None:
+    """Raise Malformed for a window of 8 or 16 MiB (RFC 7932, 9.1): so much is decoded before the first byte is given.
+
+    632 bytes did cost 28 ms and 16 MiB, and they do 8 ms and 4 MiB.
+    """
+    if first & 0b1111 in (0b1101, 0b1111):
+        raise Malformed("the body must be br of a window of 4 MiB at most: compress it with lgwin 22")
 
 
 class _Zstd:

@@ -19,7 +19,8 @@ def decompress(app: App, *, limit_bytes: int = 16 * 1024 * 1024) -> App:
     HTTPError from ``receive()``: that is the answer unless the app gives another below 500, or had begun its own, which
     is then cut off. What came before it has been given to the app.
 
-    Memory: 64 KiB beside what the app keeps, and the window of the coding. Spec: RFC 9110, 8.4, 15.5.16.
+    Memory: 64 KiB beside what the app keeps, and a window: gzip, deflate 32 KiB, br 4 MiB, zstd 8 MiB at most. Spec:
+    RFC 9110, 8.4, 15.5.16.
     """
 
     async def decompressed(scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,8 +112,8 @@ class _Request:
             piece = next(self._pieces, None)
             self._turn = piece is not None
             if piece is not None:
-                # A member that gives nothing costs its making. (10 ms for 1 MiB of them; zstd, 1 s.)
-                self._given += len(piece) or 1024
+                # A member that gives nothing costs its making. 8 us in zstd, as 4 KiB do.
+                self._given += len(piece) or 4096
                 if self._given > self._limit_bytes:
                     raise self._too_large()
                 if piece:
