@@ -76,7 +76,7 @@ def negotiate(header: bytes, offered: tuple[str, ...]) -> tuple[str | None, bool
     best = fields.accepts(header, [*offered, "identity"])
     # It is, with a weight of 0 of its own or that of "*". Where neither is there, this last element counts.
     refused = fields.accepts(header + b",*;q=0.001", ["identity"]) is None
-    # With nothing left to offer, 12.4.1 lets us ignore the header: text that cannot be used is no worse than a 406.
+    # With nothing left that it takes, 12.4.1 lets us ignore the header: a body it cannot use is no worse than a 406.
     return (None if best == "identity" else best), refused
 
 
