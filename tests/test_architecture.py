@@ -14,7 +14,7 @@ PACKAGE = ROOT / "rawasgi"
 # A module imports only from floors strictly below its own. A folder is one floor; inside it, only BASE may be imported.
 FLOORS = [
     {"asgi", "errors"},
-    {"formats", "states", "headers", "paths", "ranges"},
+    {"formats", "states", "headers", "paths", "ranges", "codings"},
     {"preconditions"},
     {"streams"},
     {"inbox"},
@@ -24,7 +24,7 @@ FLOORS = [
     {"response"},
     {"respond", "representation", "websocket"},
     {"files"},
-    {"handling", "lifespans", "background"},
+    {"handling", "lifespans", "background", "compression", "decompression"},
     {"routing", "familiar"},
     {"__init__"},
 ]
@@ -32,7 +32,7 @@ FLOORS = [
 BASE = {"streams": {"base", "stepping"}, "formats": {"endings", "json_text", "limits", "sse"}}
 DOORS = {"rawasgi.streams", "rawasgi.familiar", "rawasgi.formats", "rawasgi"}  # may import what stands behind them
 NO_ASGI = ("formats", "streams")
-NO_AWAIT = ("formats", "states", "headers", "paths", "ranges", "preconditions")
+NO_AWAIT = ("formats", "states", "headers", "paths", "ranges", "preconditions", "codings")
 WAITING = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
 
 # Where each kind of message is written; asgi.py, states.py and dev/ speak of all of them.
