@@ -1,4 +1,4 @@
-"""The 42 streams of the five documents, as data: what the demo lists, the tests replay and the docs print."""
+"""The 42 streams of the five documents, and ten more of ours, as data: what the demo lists and the tests replay."""
 
 import json
 from dataclasses import dataclass
@@ -93,4 +93,20 @@ ROWS: tuple[Row, ...] = (
     Row(41, "004", "WS", "/ws", "/ws", "websocket", "the chat over a WebSocket; naked: an echo", naked=True),
     _get(42, "004", "/monitor", "sse", "metrics of the machine as they change: many watchers, one reader",
          example="/monitor?count=5", endless=True),
+)  # fmt: skip
+
+# What the documents do not have: formats, codings and files; their "document" says where to find them.
+MORE: tuple[Row, ...] = (
+    _get(43, "formats", "/formats/array", "json", "one JSON array, an element at a time; JSON also if it fails",
+         example="/formats/array?fail=true"),
+    _get(44, "formats", "/formats/json-seq", "text", "a JSON text sequence (RFC 7464)"),
+    _get(45, "formats", "/formats/csv", "text", "a spreadsheet, row by row (RFC 4180)"),
+    _get(46, "formats", "/formats/parts", "text", "several pictures in one body: multipart/mixed"),
+    _get(47, "formats", "/formats/frames", "text", "a picture that moves, for an img: multipart/x-mixed-replace"),
+    _get(48, "formats", "/formats/ui", "sse", "a UI message stream, as the AI SDK reads it"),
+    _get(49, "formats", "/formats/negotiated", "sse", "events, NDJSON or JSON, as Accept says; 406 for none of them"),
+    _get(50, "formats", "/formats/compressed", "ndjson", "zstd, br, gzip or deflate, flushed at each row"),
+    Row(51, "formats", "POST", "/formats/upload", "/formats/upload", "json", "a compressed body, read as it comes",
+        body=b"12345"),
+    _get(52, "formats", "/files/{path}", "file", "a folder: these examples", example="/files/sources/text.py"),
 )  # fmt: skip

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping
 from html import escape
 
-from examples.catalogue import ROWS, Row
+from examples.catalogue import MORE, ROWS, Row
 from rawasgi import headers, respond
 from rawasgi.request import Request
 from rawasgi.response import Response
@@ -24,11 +24,12 @@ td:first-child {{ text-align: right; width: 2rem }}
 code {{ font-size: .875rem }}
 </style>
 <h1>42 streams</h1>
-<p>Each row is one thing that the documents stream. A link opens it here; <code>curl -N</code> shows it best.</p>
+<p>Each row is one thing that the documents stream; below are more of ours.
+A link opens it here; <code>curl -N</code> shows it best.</p>
 {tables}
 </html>
 """
-TABLE = "<table>\n<caption>Document {document}</caption>\n{rows}\n</table>"
+TABLE = "<table>\n<caption>{document}</caption>\n{rows}\n</table>"
 ROW = "<tr><td>{number}</td><td><code>{method} {path}</code></td><td>{summary}</td>{links}</tr>"
 
 
@@ -37,7 +38,7 @@ def listing(request: Request, apps: Mapping[str, str]) -> Response:
     offered = ["application/json", "text/html"]
     if headers.accepts(b",".join(headers.getlist(request.headers, b"accept")), offered) == "text/html":
         return respond.html(page(apps), headers={"Vary": "Accept"})
-    return respond.json([entry(row, apps) for row in ROWS], headers={"Vary": "Accept"})
+    return respond.json([entry(row, apps) for row in ROWS + MORE], headers={"Vary": "Accept"})
 
 
 def entry(row: Row, apps: Mapping[str, str]) -> dict[str, object]:
@@ -53,10 +54,14 @@ def entry(row: Row, apps: Mapping[str, str]) -> dict[str, object]:
 
 def page(apps: Mapping[str, str]) -> str:
     tables = [
-        TABLE.format(document=document, rows="\n".join(line(row, apps) for row in rows))
-        for document, rows in itertools.groupby(ROWS, key=lambda row: row.document)
+        TABLE.format(document=caption(document), rows="\n".join(line(row, apps) for row in rows))
+        for document, rows in itertools.groupby(ROWS + MORE, key=lambda row: row.document)
     ]
     return PAGE.format(tables="\n".join(tables))
+
+
+def caption(document: str) -> str:
+    return f"Document {document}" if document.isdecimal() else f"More {document}"
 
 
 def line(row: Row, apps: Mapping[str, str]) -> str:

@@ -222,7 +222,7 @@ def _varying(headers: list[Header]) -> list[Header]:
     vary = b", ".join(fields.getlist(headers, b"vary"))
     if {b"*", b"accept-encoding"} & {name.strip().lower() for name in vary.split(b",")}:
         return headers
-    return [*fields.replace(headers, b"vary", vary + b", accept-encoding" if vary else b"accept-encoding")]
+    return [*fields.replace(headers, b"vary", vary + b", Accept-Encoding" if vary else b"Accept-Encoding")]
 
 
 def _weakened(headers: list[Header]) -> list[Header]:

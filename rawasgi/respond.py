@@ -165,7 +165,7 @@ def json_seq(
 
 
 def csv(
-    source: AsyncIterable[Iterable[object]],
+    source: AsyncIterable[Iterable[object] | Failure | Done],
     status: int = 200,
     headers: Fields = None,
     **how: Unpack[How],
@@ -243,11 +243,11 @@ def negotiate(
     liked = fields.accepts(listed, list(kinds)) if listed.strip() else next(iter(kinds))
     if liked is not None:
         response = kinds[liked](source)
-        return Response(response.body, response.status, (*response.headers, (b"vary", b"accept")))
+        return Response(response.body, response.status, (*response.headers, (b"vary", b"Accept")))
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         await streams.close(source)
-        await text(f"there is {', '.join(kinds)} here", 406, {"vary": "accept"})(scope, receive, send)
+        await text(f"there is {', '.join(kinds)} here", 406, {"vary": "Accept"})(scope, receive, send)
 
     return refuse
 

@@ -219,7 +219,7 @@ def test_the_headers_are_those_of_the_coded_body() -> None:
         (b"etag", b'W/"v1"'),
         (b"x-other", b"stays"),
         (b"content-type", b"text/plain; charset=utf-8"),
-        (b"vary", b"accept-encoding"),
+        (b"vary", b"Accept-Encoding"),
         (b"content-encoding", b"gzip"),
     ]
 
@@ -234,14 +234,14 @@ def test_what_was_left_as_it_is_for_this_client_varies_all_the_same() -> None:
         assert answer.text == TEXT
         assert answer.header("content-encoding") is None
         assert answer.header("content-length") == str(len(TEXT))
-        assert (answer.header("vary"), answer.header("etag")) == ("accept-encoding", '"v1"')
+        assert (answer.header("vary"), answer.header("etag")) == ("Accept-Encoding", '"v1"')
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ([b"origin"], [b"origin, accept-encoding"]),
-        ([b"origin", b"cookie"], [b"origin, cookie, accept-encoding"]),
+        ([b"origin"], [b"origin, Accept-Encoding"]),
+        ([b"origin", b"cookie"], [b"origin, cookie, Accept-Encoding"]),
         ([b"Accept-Encoding"], [b"Accept-Encoding"]),
         ([b"origin", b"cookie , accept-encoding"], [b"origin", b"cookie , accept-encoding"]),
         ([b"*"], [b"*"]),
@@ -295,7 +295,7 @@ def test_what_is_not_to_be_compressed_is_not_touched(response: Response) -> None
 def test_a_body_below_the_minimum_is_left_as_it_is() -> None:
     for size, coding in ((499, None), (500, "gzip")):
         answer = get(compress(respond.text("x" * size)))
-        assert (answer.header("content-encoding"), answer.header("vary")) == (coding, "accept-encoding")
+        assert (answer.header("content-encoding"), answer.header("vary")) == (coding, "Accept-Encoding")
     assert get(compress(respond.text("x" * 499), minimum_bytes=499)).header("content-encoding") == "gzip"
     assert get(compress(respond.text("x" * 500), minimum_bytes=501)).header("content-encoding") is None
 
@@ -314,7 +314,7 @@ def test_a_client_that_refuses_identity_gets_also_the_small_and_the_unlikely_com
 def test_a_client_that_takes_nothing_gets_identity() -> None:
     for accept in ("identity;q=0", "*;q=0", "compress, identity;q=0"):
         answer = get(compress(page()), accept)
-        assert (answer.status, answer.text, answer.header("vary")) == (200, TEXT, "accept-encoding")
+        assert (answer.status, answer.text, answer.header("vary")) == (200, TEXT, "Accept-Encoding")
         assert get(compress(page(content_type="image/png")), accept).header("vary") is None
 
 
@@ -491,10 +491,10 @@ def test_if_none_match_finds_the_etag_that_was_made_weak() -> None:
     first = get(app)
     etag = first.header("etag") or ""
     again = get(app, headers={"if-none-match": etag})
-    assert (again.status, again.body, again.header("etag"), again.header("vary")) == (304, b"", etag, "accept-encoding")
+    assert (again.status, again.body, again.header("etag"), again.header("vary")) == (304, b"", etag, "Accept-Encoding")
     assert again.header("content-encoding") is None
     plain = get(app, None, headers={"if-none-match": '"v1"'})
-    assert (plain.status, plain.header("etag"), plain.header("vary")) == (304, '"v1"', "accept-encoding")
+    assert (plain.status, plain.header("etag"), plain.header("vary")) == (304, '"v1"', "Accept-Encoding")
 
 
 def test_a_304_of_a_type_that_is_not_worth_it_keeps_its_etag() -> None:

@@ -148,7 +148,7 @@ def negotiated(source: Source) -> App:
 )
 def test_the_client_gets_what_it_likes_best_12_5_1(accept: str, media_type: str) -> None:
     answer = answered(negotiated(Source(1)), accept=accept)
-    assert (answer.status, answer.header("content-type"), answer.header("vary")) == (200, media_type, "accept")
+    assert (answer.status, answer.header("content-type"), answer.header("vary")) == (200, media_type, "Accept")
 
 
 def test_who_says_nothing_gets_the_first() -> None:
@@ -164,6 +164,6 @@ def test_several_lines_are_one_list() -> None:
 def test_who_likes_nothing_is_told_what_there_is_15_5_7(accept: str) -> None:
     source = Source(1)
     answer = answered(negotiated(source), accept=accept)
-    assert (answer.status, answer.header("vary")) == (406, "accept")
+    assert (answer.status, answer.header("vary")) == (406, "Accept")
     assert answer.body == b"there is text/event-stream, application/x-ndjson, application/json here"
     assert source.closed

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from examples.raw import parameters
-from examples.raw.events import log, rescue, sse, told
+from examples.raw.events import rescue, sse, told
 from examples.raw.parameters import prompt
 from examples.raw.routes import router
 from examples.sources import chat, pipeline, retrieval, text, tokens
@@ -55,18 +55,7 @@ async def completions(request: Request) -> Response:
     if not asked.stream:
         return respond.json(await chat.completion(asked, tokens.Model()))
 
-    async def frames() -> AsyncIterator[object]:
-        try:
-            async with aclosing(chat.chunks(asked, tokens.Model())) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        except Exception as error:
-            log.error("completion failed", exc_info=error)
-            yield chat.error("the model failed", "server_error")
-        else:
-            yield "[DONE]"
-
-    return respond.sse(frames())
+    return respond.chat_chunks(chat.chunks(asked, tokens.Model()))  # [DONE] if all is well, else an error
 
 
 @router.get("/pipeline")

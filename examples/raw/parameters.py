@@ -24,3 +24,7 @@ def own_url(request: Request) -> str | None:
     if port is None:  # a Unix socket
         return None
     return f"{request.scope.get('scheme', 'http')}://{f'[{host}]' if ':' in str(host) else host}:{port}/v1"
+
+
+def items(request: Request, default: int) -> int:
+    return request.query("count", int, default, minimum=0, maximum=10_000)

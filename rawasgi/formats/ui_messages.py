@@ -107,7 +107,7 @@ class Encoder:
 
         Raises: as the function, and ValueError for a wrong order. Nothing is written then.
         """
-        if self._last:
+        if self._last and not (isinstance(item, Done) and self._last in PARTS):  # who sent finish itself is done, too
             raise ValueError(f"Encoder.encode: nothing may follow {self._last}, not {short(item)}: write it before")
         if isinstance(item, Failure):
             self._last, self._done = "a Failure", True

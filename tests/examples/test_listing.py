@@ -9,7 +9,7 @@ import clock
 import pytest
 
 from examples import demo, raw
-from examples.catalogue import ROWS
+from examples.catalogue import MORE, ROWS
 from examples.raw import document_004 as ours
 from examples.twin import document_004 as theirs
 from rawasgi.dev.client import fetch, lifespan, websocket
@@ -30,23 +30,25 @@ class Links(HTMLParser):
 def test_every_row_is_listed() -> None:
     rows = clock.run(fetch(raw.app, "/")).json()
     assert isinstance(rows, list)
-    assert [row["number"] for row in rows] == list(range(1, 43))
+    assert [row["number"] for row in rows] == list(range(1, 53))
     assert rows[2]["paths"] == {"rawasgi": "/stream"}
 
 
 def test_the_walk_has_each_row_once_and_in_order() -> None:
     walk = (Path(demo.__file__).parent / "README.md").read_text(encoding="utf-8").partition("## Document 000")[2]
     paths = re.findall(r"^    .*localhost:8000(/[^\s'?]*)", walk, re.MULTILINE)
-    assert paths == [row.example.partition("?")[0] for row in ROWS]
+    assert paths == [row.example.partition("?")[0] for row in ROWS + MORE]
     headings = re.findall(r"^\*\*(\d+)\. .*?\*\*(.*naked)?", walk, re.MULTILINE)
-    assert [(int(number), bool(naked)) for number, naked in headings] == [(row.number, row.naked) for row in ROWS]
+    assert [(int(number), bool(naked)) for number, naked in headings] == [
+        (row.number, row.naked) for row in ROWS + MORE
+    ]
 
 
 def test_a_browser_gets_links_to_both_apps() -> None:
     answer = clock.run(fetch(demo.app, "/", headers=BROWSER))
     assert answer.header("content-type") == "text/html; charset=utf-8"
     assert answer.header("vary") == "Accept"
-    examples = [row.example for row in ROWS if row.method == "GET"]
+    examples = [row.example for row in ROWS + MORE if row.method == "GET"]
     assert Links(answer.text).found == [link for path in examples for link in (path, f"/fastapi{path}")]
 
 
@@ -56,7 +58,7 @@ def test_the_demo_has_every_row_of_both_apps(prefix: str, monkeypatch: pytest.Mo
         monkeypatch.setenv(name, value)
 
     async def main() -> None:
-        for row in ROWS:
+        for row in ROWS + MORE:
             if row.method == "WS":
                 async with websocket(demo.app, prefix + row.example) as socket:
                     await socket.accepted()

@@ -192,7 +192,7 @@ def test_after_a_failure_nothing_is_closed_as_the_client_keeps_what_came() -> No
             "start must be the first part, and others came before it: send it first, or not at all",
         ),
         ([FINISH], START, "nothing may follow finish, not "),
-        ([part("abort")], Done(0), "nothing may follow abort, not Done"),
+        ([part("abort")], Failure(), "nothing may follow abort, not Failure"),
         ([part("error", errorText="x")], Failure(), "nothing may follow error, not Failure"),
         ([Failure()], START, "nothing may follow a Failure, not "),
         ([Done(0)], START, "nothing may follow a Done, not "),
@@ -310,3 +310,13 @@ def test_time_is_linear_in_the_stream() -> None:
 
     assert growth(whole, 50, 800) < 100  # 16 if linear, 256 if quadratic
     assert growth(pieces, 500, 8_000) < 100
+
+
+@pytest.mark.parametrize("last", [{"type": "finish"}, {"type": "abort"}, {"type": "error", "errorText": "x"}])
+def test_who_has_said_the_last_part_himself_is_done_too(last: UIPart) -> None:
+    encoder = Encoder()
+    text = encoder.encode(last)
+    assert text + encoder.encode(Done(1)) == text + b"data: [DONE]\n\n"
+    assert encoder.end() == b""
+    with pytest.raises(ValueError, match="nothing may follow"):
+        encoder.encode(Done(1))
