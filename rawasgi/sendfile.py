@@ -29,6 +29,7 @@ from time import monotonic
 
 from rawasgi.asgi import HTTPResponseStart, HTTPScope, HTTPSent, Send
 from rawasgi.errors import FileChanged
+from rawasgi.extensions import offers
 from rawasgi.inbox import Inbox
 from rawasgi.ranges import Slice
 from rawasgi.sending import Streaming, send_stream
@@ -147,10 +148,9 @@ async def send_file(body: FileParts, start: HTTPResponseStart, scope: HTTPScope,
     http.response.body*. Returns also when the client left. Raises: FileChanged, and what reading raises.
     Spec: extensions, "Path Send", "Zero Copy Send".
     """
-    offered = scope.get("extensions") or {}
-    if "http.response.pathsend" in offered and body.parts == ((0, body.file.size),):
+    if offers(scope, "http.response.pathsend") and body.parts == ((0, body.file.size),):
         await _send_all([start, {"type": "http.response.pathsend", "path": body.file.path}], inbox, send)
-    elif "http.response.zerocopysend" in offered:
+    elif offers(scope, "http.response.zerocopysend"):
         await _send_all(chain([start], _copies(body)), inbox, send, body.send)
     else:
         await send_stream(Streaming(_pieces(body), send=body.send, cleanup=body.cleanup), start, inbox, send)
