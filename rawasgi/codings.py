@@ -10,7 +10,9 @@ from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
-PIECE_BYTES = 64 * 1024  # the most that one call encodes or gives; 2 ms of gzip, and less of the others
+# The most that one call encodes or gives. While 50 MB are compressed, another task waits for a turn 2.8 ms (gzip), 0.7
+# (br) or 0.01 (zstd), and 4.1 at most: no thread is needed, and none would have to be waited for when a client leaves.
+PIECE_BYTES = 64 * 1024
 
 _SLICE_BYTES = 16 * 1024  # zlib copies what it has not read yet at each step
 _BROTLI_BYTES = 32_000

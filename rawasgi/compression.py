@@ -43,10 +43,11 @@ def compress(app: App, *, types: Callable[[str], bool] = is_text, minimum_bytes:
     Of those it likes equally the first of zstd, br, gzip and deflate; of a stream, zstd, gzip, deflate and br. zstd and
     br need ``rawasgi[compression]``. All of a message can be read as soon as it has come.
 
-    Left as they are: media types that *types* refuses; bodies whose Content-Length is less than *minimum_bytes*; 204,
-    205, 206; what has a Content-Encoding, or ``cache-control: no-transform``; files that the server sends. A client
-    that refuses ``identity`` has the first two compressed, too. An ETag becomes a weak one: If-None-Match finds it,
-    If-Match and If-Range do not, as each needs a strong one.
+    Left as they are: media types that *types* refuses; bodies whose Content-Length is less than *minimum_bytes* (from
+    250 on gzip saves more than its headers take; of 500, a fifth); 204, 205, 206; what has a Content-Encoding, or
+    ``cache-control: no-transform``; files that the server sends. A client that refuses ``identity`` has the first two
+    compressed, too. An ETag becomes a weak one: If-None-Match finds it, If-Match and If-Range do not, as each needs a
+    strong one.
 
     An attacker who can put text of his own beside a secret, in a page that another browser asks for, learns the secret
     from the compressed length (BREACH): wrap the routes without such pages.

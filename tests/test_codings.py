@@ -126,6 +126,20 @@ def test_the_window_of_zstd_is_what_browsers_accept(length: int) -> None:
     assert 10 + (descriptor >> 3) <= 23  # RFC 9659, 3
 
 
+def test_a_stream_has_a_small_window_and_a_whole_body_one_as_large_as_it_needs() -> None:
+    def opened(coding: str, length: int | None) -> bytes:
+        made = encoder(coding, length)
+        return made.encode(b"x") + made.flush()
+
+    for length, bits in ((None, 12), (600, 10), (70_000, 15)):
+        assert 8 + (opened("deflate", length)[0] >> 4) == bits  # RFC 1950, 2.2
+    for length, bits in ((None, 10), (600, 10), (70_000, 17), (10**9, 19)):
+        assert 10 + (opened("zstd", length)[5] >> 3) == bits  # RFC 8878, 3.1.1.1.2
+    # RFC 7932, 9.1; below quality 2 it says 18 bits whatever it is told, and keeps none
+    for length, first in ((None, 0b0011), (600, 0b0100001), (70_000, 0b0000001), (10**9, 0b0101)):
+        assert opened("br", length)[0] == first
+
+
 # Decoders
 
 
@@ -172,6 +186,27 @@ def test_what_is_not_asked_for_is_not_decoded(coding: str) -> None:
     pieces = Counted(coding).decode(WRITE[coding](bytes(50_000_000)))
     assert len(next(pieces)) > 1000
     assert steps == 1
+
+
+def all_of_brotli(data: bytes) -> bytes:
+    decoder = brotli.Decompressor()
+    decoded = b""
+    while piece := decoder.process(data):  # without a limit, too, it gives less than it could
+        decoded, data = decoded + piece, b""
+    return decoded
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_nothing_that_can_be_given_is_kept_for_later(coding: str) -> None:
+    unlimited: Callable[[bytes], bytes] = {
+        "gzip": lambda data: zlib.decompressobj(31).decompress(data),
+        "deflate": lambda data: zlib.decompressobj(15).decompress(data),
+        "br": all_of_brotli,
+        "zstd": lambda data: zstd.ZstdDecompressor().decompress(data),
+    }[coding]
+    written = WRITE[coding](bytes(70_000) + NOISE[:1000] + bytes(70_000))
+    for end in range(1, len(written)):
+        assert b"".join(Decoder(coding).decode(written[:end])) == unlimited(written[:end])
 
 
 @pytest.mark.parametrize("size", [1, 10**6])

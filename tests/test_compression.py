@@ -629,7 +629,7 @@ def test_a_client_that_left_ends_all_and_the_source_is_closed(version: str) -> N
     assert closed == [2.5]
 
 
-@pytest.mark.parametrize("how", ["ends", "fails", "leaves", "is cancelled"])
+@pytest.mark.parametrize("how", ["ends", "works on", "fails", "leaves", "is cancelled"])
 def test_the_state_of_the_coding_goes_with_the_exchange(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class State:
         def __call__(self, data: object = b"") -> bytes:
@@ -647,8 +647,9 @@ def test_the_state_of_the_coding_goes_with_the_exchange(how: str, monkeypatch: p
         kept.append(send)  # as a task does that outlives its request
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
         await send({"type": "http.response.body", "body": b"x", "more_body": True})
-        if how == "ends":
+        if how in ("ends", "works on"):
             await send({"type": "http.response.body", "body": b"x"})
+            await asyncio.sleep(10 if how == "works on" else 0)
         elif how == "fails":
             raise LookupError
         else:
@@ -662,6 +663,9 @@ def test_the_state_of_the_coding_goes_with_the_exchange(how: str, monkeypatch: p
             await client.chunk()
             if how == "leaves":
                 await client.leave()
+            if how == "works on":
+                await asyncio.sleep(1)
+                assert [state() for state in made] == [None]
             if how == "is cancelled":
                 await client.cancel()
             elif how == "fails":

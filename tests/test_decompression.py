@@ -20,7 +20,7 @@ from rawasgi import codings, respond
 from rawasgi.asgi import App, Receive, Received, Scope, Send
 from rawasgi.decompression import decompress
 from rawasgi.dev.client import Result, connect, fetch, websocket
-from rawasgi.errors import HTTPError
+from rawasgi.errors import HTTPError, OutOfOrder
 from rawasgi.handling import handler
 from rawasgi.request import Request
 
@@ -405,6 +405,23 @@ def test_a_response_that_has_begun_is_cut_off() -> None:
             return client.status, client.body
 
     assert run(talk()) == (200, b"begun")
+
+
+def test_a_second_start_after_it_is_the_servers_to_refuse() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        with pytest.raises(HTTPError):
+            await receive()
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+
+    async def talk() -> list[object]:
+        options: Any = {"body": b"nonsense", "headers": {"content-encoding": "gzip"}}
+        async with connect(decompress(app), "POST", validated=False, **options) as client:
+            with pytest.raises(OutOfOrder):
+                await client.finished()
+            return [record.message["status"] for record in client.messages if "status" in record.message]
+
+    assert run(talk()) == [200, 500]
 
 
 def test_an_app_that_asks_again_hears_only_of_the_disconnect() -> None:
