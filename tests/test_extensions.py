@@ -230,7 +230,7 @@ def asyncio_talk(app: App, *extensions: str) -> list[Sent]:
 @pytest.mark.parametrize("name", [b"content-length", b"transfer-encoding", b"set-cookie", b"content-type", b"trailer"])
 def test_what_must_not_come_after_the_body_is_refused_6_5_1(name: bytes) -> None:
     class Late(ContentDigest):
-        names = (name,)
+        names: tuple[bytes, ...] = (name,)
 
     with pytest.raises(ValueError, match=r"RFC 9110, 6\.5\.1"):
         trailers(respond.text("x"), Late)
