@@ -9,8 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from rawasgi import HTTPError, Request, Response, Router, files, respond, streams
+from examples.raw.routes import router as rows
+from rawasgi import HTTPError, Request, Response, Router, WebSocket, files, handler, respond, streams
 from rawasgi.asgi import Receive, Received, Scope, Send, Sent
+from rawasgi.compression import compress
+from rawasgi.extensions import ContentDigest, ServerTiming, early_hints, push, trailers
 
 opened: Counter[str] = Counter()
 released: Counter[str] = Counter()
@@ -222,6 +225,42 @@ async def few(request: Request) -> AsyncIterator[str]:
 
 if folder := os.environ.get("HOUSE_FILES"):
     router.mount("/files", files.directory(folder))
+
+
+# Formats, codings and extensions
+
+router.mount("/rows", rows)
+
+
+async def coded(scope: Scope, receive: Receive, send: Send) -> None:
+    """Events in the coding that the path names, whatever the client says it takes."""
+    scope = scope.copy()
+    assert scope["type"] == "http"
+    coding = scope["path"].rpartition("/")[2]
+    headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+    scope["headers"] = [*headers, (b"accept-encoding", coding.encode())]
+    await compress(handler(ticks))(scope, receive, send)
+
+
+async def ticks(request: Request) -> Response:
+    async def ticking() -> AsyncIterator[dict[str, object]]:
+        for number in range(5):
+            yield {"tick": number}
+            await asyncio.sleep(0.02)
+
+    return respond.sse(ticking())
+
+
+router.mount("/coded", coded)
+links = ["</style.css>; rel=preload; as=style"]
+router.route("GET", "/hinted", early_hints(handler(few), links))
+router.route("GET", "/pushing", push(handler(few), ["/ping"]))
+router.route("GET", "/trailing", trailers(handler(few), ContentDigest, ServerTiming))
+
+
+@router.websocket("/denied")
+async def denied(websocket: WebSocket) -> None:
+    await websocket.deny(418, "a teapot")
 
 
 # The spec that the server says it keeps to

@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -65,6 +66,19 @@ def need(module: str) -> None:
         pytest.skip(f"{module} is not installed")
 
 
+def curl(*arguments: str) -> bytes:
+    """What curl makes of it: the client of the documents."""
+    if shutil.which("curl") is None:
+        if os.environ.get("REQUIRE_PARTS") == "1":
+            pytest.fail("curl is required and not there")
+        pytest.skip("curl is not there")
+    return subprocess.run(["curl", "-sS", *arguments], capture_output=True, check=True, timeout=PATIENCE).stdout
+
+
+# The errors that the tests are about
+MEANT = ("LookupError: a secret", "rawasgi.errors.FileChanged: ", "OSError: /dev/thermometer0: ")
+
+
 class Server:
     """One server process; ``port`` is where it listens, ``log`` what it said."""
 
@@ -78,7 +92,7 @@ class Server:
         self.folder = log.parent  # what is in it, is at /files/
         command = [part.format(port=self.port) for part in SERVERS[name]]
         path = os.pathsep.join([str(HERE), str(HERE.parent.parent)])
-        environment = {**os.environ, "PYTHONPATH": path, "HOUSE_FILES": str(self.folder)}
+        environment = {**os.environ, "PYTHONPATH": path, "HOUSE_FILES": str(self.folder), "STREAM_TIME_SCALE": "0.1"}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *command, app],
@@ -113,7 +127,7 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE)
         assert not left, f"a process was left: {self.log}"
-        expected = said.count("LookupError: a secret") + said.count("errors.FileChanged: ")
+        expected = sum(said.count(f"\n{error}") for error in MEANT)
         assert said.count("Traceback") == expected, said
 
     # Clients

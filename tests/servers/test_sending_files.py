@@ -2,15 +2,13 @@
 
 import asyncio
 import os
-import shutil
 import statistics
-import subprocess
 import time
 from pathlib import Path
 
 import httpx
 import pytest
-from serving import PATIENCE, Server, on_all
+from serving import PATIENCE, Server, curl, on_all
 
 DATA = b"".join(b"%015d\n" % place for place in range(0, 1_600_000, 16))
 MIB = 1024 * 1024
@@ -29,14 +27,6 @@ def large(server: Server, mebibytes: int) -> str:
     if not path.exists():
         path.write_bytes(bytes(mebibytes * MIB))
     return f"/files/{path.name}"
-
-
-def curl(*arguments: str) -> bytes:
-    if shutil.which("curl") is None:
-        if os.environ.get("REQUIRE_PARTS") == "1":
-            pytest.fail("curl is required and not there")
-        pytest.skip("curl is not there")
-    return subprocess.run(["curl", "-sS", *arguments], capture_output=True, check=True, timeout=PATIENCE).stdout
 
 
 @on_all()

@@ -1,0 +1,162 @@
+"""Each format and each coding over the wire, as curl and httpx read it."""
+
+import asyncio
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import httpx
+import pytest
+from serving import PATIENCE, Server, curl, on_all
+
+from rawasgi import codings
+from rawasgi.formats import chat_chunks, json_array, json_seq, multipart, ndjson, sse, ui_messages
+
+READINGS = [{"id": number, "celsius": 20 + number / 2, "room": "厨房"} for number in range(5)]
+DONE = {"done": {"items": 5}}
+CODINGS = ["zstd", "br", "gzip", "deflate"]
+CHAT = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+
+
+def url(server: Server, path: str) -> str:
+    return f"http://127.0.0.1:{server.port}{path}"
+
+
+@on_all()
+def test_curl_reads_each_format(server: Server) -> None:
+    def fetched(path: str, *options: str) -> bytes:
+        return curl("--no-buffer", *options, url(server, f"/rows/formats/{path}"))
+
+    assert json.loads(fetched("array")) == READINGS
+    failed = json.loads(fetched("array?fail=true"))
+    assert (failed[:3], list(failed[3])) == (READINGS[:3], ["error"])
+    assert json_seq.Decoder().feed(fetched("json-seq")) == [*READINGS, DONE]
+    rows = list(csv.reader(fetched("csv").decode().splitlines()))
+    assert (rows[0], rows[-1]) == (["0", "20.0", "厨房"], ["#done", "5"])
+    assert ndjson.Decoder().feed(fetched("negotiated", "-H", "accept: application/x-ndjson")) == [*READINGS, DONE]
+    assert json.loads(fetched("negotiated", "-H", "accept: application/json")) == READINGS
+    *_, last = sse.Decoder().feed(fetched("negotiated"))
+    assert last.event == "done"
+    assert b"406" in fetched("negotiated", "-H", "accept: text/html", "-w", "%{http_code}")
+    parts = [part for part in ui_messages.Decoder().feed(fetched("ui?text=ok")) if isinstance(part, dict)]
+    assert [part["type"] for part in parts][-2:] == ["finish-step", "finish"]
+    chunks = chat_chunks.Decoder()
+    chunks.feed(curl("--json", json.dumps(CHAT), url(server, "/rows/v1/chat/completions")))
+    assert chunks.done
+
+
+def items(server: Server, path: str, decoder: Any, **headers: str) -> list[list[Any]]:
+    """What httpx has read of *path*, piece by piece."""
+    with httpx.stream("GET", url(server, path), headers=headers, timeout=PATIENCE) as answer:
+        assert answer.status_code == 200
+        return [found for piece in answer.iter_raw() if (found := decoder.feed(piece))]
+
+
+FORMATS: list[tuple[str, str, Callable[[], Any]]] = [
+    ("/rows/formats/array", "", json_array.Decoder),
+    ("/rows/formats/json-seq", "", json_seq.Decoder),
+    ("/rows/formats/negotiated", "application/x-ndjson", ndjson.Decoder),
+    ("/rows/formats/negotiated", "text/event-stream", sse.Decoder),
+    ("/rows/formats/ui", "", ui_messages.Decoder),
+]
+
+
+@pytest.mark.parametrize(("path", "accept", "decoder"), FORMATS)
+@on_all()
+def test_httpx_reads_each_item_when_it_comes(
+    server: Server, path: str, accept: str, decoder: Callable[[], Any]
+) -> None:
+    assert len(items(server, path, decoder(), accept=accept or "*/*")) >= 3, "several pieces"
+
+
+@on_all()
+def test_httpx_reads_each_picture_when_it_comes(server: Server) -> None:
+    with httpx.stream("GET", url(server, "/rows/formats/frames?count=4"), timeout=PATIENCE) as answer:
+        decoder = multipart.Decoder(multipart.boundary_of(answer.headers["content-type"]))
+        pieces = [found for piece in answer.iter_raw() if (found := decoder.feed(piece))]
+    decoder.end()
+    assert sum(map(len, pieces)) == 4
+    assert len(pieces) >= 2
+    assert all(part.body.startswith(b"\x89PNG") for found in pieces for part in found)
+
+
+# Codings
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@on_all()
+def test_curl_unpacks_each_coding(server: Server, coding: str) -> None:
+    answer = curl("--compressed", "--include", url(server, f"/coded/{coding}"))
+    assert f"content-encoding: {coding}".encode() in answer.lower()
+    assert sse.Decoder().feed(answer.partition(b"\r\n\r\n")[2])[-1].data == '{"tick": 4}'
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@on_all()
+def test_each_event_can_be_unpacked_when_it_comes(server: Server, coding: str) -> None:
+    decode = unpacker(coding)
+    with httpx.stream("GET", url(server, f"/coded/{coding}"), timeout=PATIENCE) as answer:
+        assert answer.headers["content-encoding"] == coding
+        assert "content-length" not in answer.headers
+        decoder = sse.Decoder()
+        pieces = [found for piece in answer.iter_raw() if (found := decoder.feed(decode(piece)))]
+    assert len(pieces) >= 3, "several pieces"
+    assert [event.data for found in pieces for event in found] == [f'{{"tick": {number}}}' for number in range(5)]
+
+
+def unpacker(coding: str) -> Callable[[bytes], Any]:
+    if coding == "br":
+        return import_module("brotli").Decompressor().process  # type: ignore[no-any-return]
+    if coding == "zstd":
+        return codings.zstd().ZstdDecompressor().decompress  # type: ignore[no-any-return]
+    return zlib.decompressobj(31 if coding == "gzip" else 15).decompress
+
+
+@on_all()
+def test_httpx_unpacks_by_itself(server: Server) -> None:
+    answer = httpx.get(url(server, "/rows/formats/compressed"), headers={"accept-encoding": "gzip, deflate, br"})
+    assert answer.headers["content-encoding"] in ("gzip", "br")
+    assert ndjson.Decoder().feed(answer.content) == [*READINGS, DONE]
+
+
+@on_all()
+def test_a_compressed_body_is_read_as_it_comes_and_a_bomb_is_413(server: Server) -> None:
+    target = url(server, "/rows/formats/upload")
+    headers = {"content-encoding": "gzip"}
+    assert httpx.post(target, content=gzip.compress(bytes(1_000_000)), headers=headers).json() == {"bytes": 1_000_000}
+    assert httpx.post(target, content=gzip.compress(bytes(50_000_000)), headers=headers).status_code == 413
+    assert httpx.post(target, content=b"no gzip", headers=headers).status_code == 400
+    unknown = httpx.post(target, content=b"x", headers={"content-encoding": "lzma"})
+    assert (unknown.status_code, "gzip" in unknown.headers["accept-encoding"]) == (415, True)
+
+
+# What a server may offer
+
+
+@on_all()
+def test_where_nothing_is_offered_the_links_stand_in_the_answer(server: Server) -> None:
+    answer = httpx.get(url(server, "/hinted"))
+    assert answer.headers["link"] == "</style.css>; rel=preload; as=style"
+    assert httpx.get(url(server, "/pushing")).headers["link"] == "</ping>; rel=preload"
+    plain = httpx.get(url(server, "/trailing"), headers={"te": "trailers"})
+    assert (plain.text, "trailer" in plain.headers) == ("0\n1\n2\n", False)
+
+
+@on_all()
+def test_a_websocket_is_denied_with_a_status_of_ones_own_where_it_can_be(server: Server) -> None:
+    async def script() -> bytes:
+        handshake = (
+            "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        )
+        client = await server.open("/denied", extra=handshake)
+        head = await client.until(b"\r\n\r\n")
+        client.leave()
+        return head
+
+    status = int(asyncio.run(script()).split(b" ")[1])
+    assert status == (403 if server.name == "daphne" else 418)
