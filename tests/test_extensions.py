@@ -179,6 +179,16 @@ def test_without_them_nothing_is_changed_10_1_4(extensions: list[str], te: str, 
     )
 
 
+def test_over_http_3_there_are_none_as_they_would_break_the_stream() -> None:
+    async def script() -> list[str]:
+        scope: dict[str, object] = {"extensions": {TRAILERS: {}}, "http_version": "3"}
+        async with connect(trailers(respond.text("x"), ContentDigest), scope=scope, headers=TE) as client:
+            await client.finished()
+        return [str(message.message["type"]) for message in client.messages if message.direction == "send"]
+
+    assert TRAILERS not in clock.run(script())
+
+
 def test_after_an_error_there_are_none() -> None:
     async def broken() -> AsyncIterator[str]:
         yield "first"

@@ -82,7 +82,7 @@ MEANT = ("LookupError: a secret", "rawasgi.errors.FileChanged: ", "OSError: /dev
 class Server:
     """One server process; ``port`` is where it listens, ``log`` what it said."""
 
-    def __init__(self, name: str, app: str, log: Path) -> None:
+    def __init__(self, name: str, app: str, log: Path, *options: str) -> None:
         self.name = name
         need(SERVERS[name][0])
         with socket.socket() as probe:
@@ -90,7 +90,7 @@ class Server:
             self.port: int = probe.getsockname()[1]
         self._log = log
         self.folder = log.parent  # what is in it, is at /files/
-        command = [part.format(port=self.port) for part in SERVERS[name]]
+        command = [part.format(port=self.port) for part in (*SERVERS[name], *options)]
         path = os.pathsep.join([str(HERE), str(HERE.parent.parent)])
         environment = {**os.environ, "PYTHONPATH": path, "HOUSE_FILES": str(self.folder), "STREAM_TIME_SCALE": "0.1"}
         with log.open("wb") as output:
