@@ -1,4 +1,4 @@
-"""The 42 streams of the five documents, and ten more of ours, as data: what the demo lists and the tests replay."""
+"""The 42 streams of the five documents, and 14 more of ours, as data: what the demo lists and the tests replay."""
 
 import json
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ ROWS: tuple[Row, ...] = (
          example="/monitor?count=5", endless=True),
 )  # fmt: skip
 
-# What the documents do not have: formats, codings and files; their "document" says where to find them.
+# What the documents do not have: formats, codings, files and extensions; their "document" says where to find them.
 MORE: tuple[Row, ...] = (
     _get(43, "formats", "/formats/array", "json", "one JSON array, an element at a time; JSON also if it fails",
          example="/formats/array?fail=true"),
@@ -109,4 +109,8 @@ MORE: tuple[Row, ...] = (
     Row(51, "formats", "POST", "/formats/upload", "/formats/upload", "json", "a compressed body, read as it comes",
         body=b"12345"),
     _get(52, "formats", "/files/{path}", "file", "a folder: these examples", example="/files/sources/text.py"),
+    _get(53, "extensions", "/extensions/hints", "text", "early hints: what to load while the answer is made"),
+    _get(54, "extensions", "/extensions/push", "text", "server push: an answer before the question"),
+    _get(55, "extensions", "/extensions/trailers", "text", "trailers: a digest and times, known only at the end"),
+    _get(56, "extensions", "/extensions/tls", "json", "what the server says of the connection's TLS"),
 )  # fmt: skip

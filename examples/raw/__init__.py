@@ -9,20 +9,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from examples.listing import listing
-from examples.raw import document_000, document_001, document_002, document_003, document_004, formats
+from examples.raw import document_000, document_001, document_002, document_003, document_004, extensions, formats
 from examples.raw.routes import router
 from rawasgi.lifespans import lifespan
 from rawasgi.request import Request
 from rawasgi.response import Response
 
-DOCUMENTS = (
-    document_000,
-    document_001,
-    document_002,
-    document_003,
-    document_004,
-    formats,
-)  # imported, they have their rows
+# Imported, they have their rows.
+ROWS = (document_000, document_001, document_002, document_003, document_004, formats, extensions)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from examples.catalogue import ROWS
-from examples.twin import document_000, document_001, document_002, document_003, document_004, formats
+from examples.twin import document_000, document_001, document_002, document_003, document_004, extensions, formats
 
 
 @asynccontextmanager
@@ -20,7 +20,7 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
 
 
 app = FastAPI(title="rawasgi: the FastAPI twin", lifespan=lifespan)
-for document in (document_000, document_001, document_002, document_003, document_004, formats):
+for document in (document_000, document_001, document_002, document_003, document_004, extensions, formats):
     app.include_router(document.router)
 app.mount("/files", formats.files)
 
