@@ -20,6 +20,7 @@ from rawasgi.formats import sse as _sse
 from rawasgi.formats import ui_messages as _ui_messages
 from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.multipart import Part
+from rawasgi.journal import Entry, Gap
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.sending import Chunk, Streaming
@@ -128,12 +129,16 @@ def sse(
 def event(item: object) -> bytes:
     """Return the bytes of one event: of an Event, of a str as data, of anything else as JSON data.
 
-    A Failure is an event ``error``, a Done an event ``done``.
+    A Failure is an event ``error``, a Done an event ``done``; a journal's Gap an event ``gap``.
     """
     if isinstance(item, _sse.Event):
         return _sse.encode(item)
     if isinstance(item, str):
         return _sse.encode(_sse.Event(item))
+    if isinstance(item, Entry):
+        return item.encoded
+    if isinstance(item, Gap):
+        return _sse.encode(item.event)
     name = _NAMES.get(type(item))
     return _sse.encode(_sse.Event(json_text.dumps(item), name))
 

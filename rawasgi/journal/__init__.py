@@ -1,0 +1,6 @@
+"""Journals: what is said is kept, so that who comes back misses nothing."""
+
+from rawasgi.journal.base import Ended, Entry, Gap, Journal
+from rawasgi.journal.memory import MemoryJournal
+
+__all__ = ["Ended", "Entry", "Gap", "Journal", "MemoryJournal"]

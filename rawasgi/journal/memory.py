@@ -1,0 +1,200 @@
+"""A journal in the memory of one process: a ring, bounded by count, bytes and age."""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from rawasgi.formats.sse import Event
+from rawasgi.journal.base import Ended, Entry, Gap, Journal, Slow, latest
+from rawasgi.streams import Stream
+
+_BATCH = 256  # entries that a reader takes at once; what is behind it may be thrown away meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a journal has seen: events *appended*, *trimmed* for its bounds, and *dropped* for slow followers."""
+
+    appended: int
+    trimmed: int
+    dropped: int
+    kept: int
+    kept_bytes: int
+    followers: int
+
+
+class MemoryJournal(Journal):
+    """The events of one topic, as long as the process lives and the bounds allow.
+
+    *max_items*, *max_bytes* (encoded), *max_age* (seconds; None for any): what goes past is thrown away, oldest first;
+    the last event always stays.
+    """
+
+    def __init__(
+        self,
+        topic: str = "",
+        owner: str = "",
+        *,
+        max_items: int = 10_000,
+        max_bytes: int = 16 * 1024 * 1024,
+        max_age: float | None = None,
+    ) -> None:
+        super().__init__(topic, owner, secrets.token_hex(4))
+        for name, value in {"max_items": max_items, "max_bytes": max_bytes, "max_age": max_age}.items():
+            if value is not None and not value > 0:
+                raise ValueError(f"MemoryJournal.{name} must be more than 0, not {value!r}")
+        self._max_items, self._max_bytes, self._max_age = max_items, max_bytes, max_age
+        self._entries: deque[Entry] = deque()
+        self._times: deque[float] = deque()
+        self._bytes = 0
+        self._last = 0  # the number of the last event ever
+        self._dropped = 0
+        self._ended = False
+        self._followers: set[_Follower] = set()
+        self._room: asyncio.Future[None] | None = None  # an append waits for a follower
+
+    @property
+    def counters(self) -> Counters:
+        trimmed = self._last - len(self._entries)
+        return Counters(self._last, trimmed, self._dropped, len(self._entries), self._bytes, len(self._followers))
+
+    async def append(self, event: Event, key: str | None = None) -> str:
+        entry = self.entry(self._last + 1, event, key)  # first: what cannot be encoded waits for nobody
+        while not self._ended and any(follower.holds_up(self._last) for follower in self._followers):
+            if self._room is None:
+                self._room = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._room)
+            entry = self.entry(self._last + 1, event, key)
+        if self._ended:
+            raise Ended(f"nothing can follow the end of {self.topic!r}: take another topic")
+        self._last += 1
+        self._entries.append(entry)
+        self._times.append(asyncio.get_running_loop().time())
+        self._bytes += len(entry.encoded)
+        self._trim()
+        self._wake()
+        assert entry.event.id is not None
+        return entry.event.id
+
+    async def end(self) -> None:
+        self._ended = True
+        self._wake()
+        self._let_append()
+
+    def follow(
+        self, after: str | None = None, *, slow: Slow = "drop_oldest", backlog: int = 1000
+    ) -> Stream[Entry | Gap]:
+        if backlog < 1:
+            raise ValueError(f"a follower's backlog must be 1 or more, not {backlog!r}")
+        return Stream(self._follow(after, slow, backlog))
+
+    async def _follow(self, after: str | None, slow: Slow, backlog: int) -> AsyncIterator[Entry | Gap]:
+        self._trim()
+        place = self.position(after, self._first, self._last)
+        follower = _Follower(place.number, slow, backlog)
+        self._followers.add(follower)
+        try:
+            if place.gap is not None:
+                yield place.gap
+            live = False  # a replay is as long as it is: only who has caught up can fall behind
+            while True:
+                items = self._late(follower) if live else None
+                for item in self._next(follower) if items is None else items:
+                    if isinstance(item, Entry):
+                        follower.number = max(follower.number, item.number)
+                        self._let_append()
+                    yield item
+                    if isinstance(item, Gap) and item.reason == "slow" and slow == "disconnect":
+                        return
+                if follower.number >= self._last:
+                    live = True
+                    if self._ended:
+                        return
+                    await follower.woken()
+        finally:
+            self._followers.discard(follower)
+            self._let_append()
+
+    def _next(self, follower: "_Follower") -> list[Entry] | list[Gap]:
+        """Return what is there for *follower*, or what is there no more."""
+        lost = self._first - 1 - follower.number
+        if lost > 0:
+            gap = Gap("trimmed", self.id_of(follower.number), lost)
+            follower.number += lost
+            return [gap]
+        return self._after(follower.number, _BATCH)
+
+    def _late(self, follower: "_Follower") -> Sequence[Entry | Gap] | None:
+        """Return what a *follower* gets that has fallen too far behind; None for one that has not, or is waited for."""
+        behind = self._last - follower.number
+        if behind <= follower.backlog or follower.slow == "wait":
+            return None
+        if follower.slow == "latest":
+            entries = latest(self._after(follower.number, behind))
+            follower.number = self._last
+            return entries
+        had = self.id_of(follower.number)
+        if follower.slow == "disconnect":
+            return [Gap("slow", had, behind)]
+        lost = behind - follower.backlog
+        self._dropped += lost
+        if follower.slow == "drop_oldest":
+            follower.number += lost
+            return [Gap("slow", had, lost), *self._after(follower.number, follower.backlog)]
+        kept = self._after(follower.number, follower.backlog)
+        follower.number = self._last
+        return [*kept, Gap("slow", self.id_of(self._last - lost), lost)]
+
+    @property
+    def _first(self) -> int:
+        return self._last - len(self._entries) + 1
+
+    def _after(self, number: int, count: int) -> list[Entry]:
+        begin = max(number + 1 - self._first, 0)
+        if begin == len(self._entries) - 1:
+            return [self._entries[-1]]  # what nearly every follower reads, nearly always
+        return list(islice(self._entries, begin, begin + count))
+
+    def _trim(self) -> None:
+        oldest = None if self._max_age is None else asyncio.get_running_loop().time() - self._max_age
+        while len(self._entries) > 1 and (
+            len(self._entries) > self._max_items
+            or self._bytes > self._max_bytes
+            or (oldest is not None and self._times[0] < oldest)
+        ):
+            self._times.popleft()
+            self._bytes -= len(self._entries.popleft().encoded)
+
+    def _wake(self) -> None:
+        for follower in self._followers:
+            follower.wake()
+
+    def _let_append(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+
+class _Follower:
+    """One reader, and where it stands."""
+
+    def __init__(self, number: int, slow: Slow, backlog: int) -> None:
+        self.number = number
+        self.slow = slow
+        self.backlog = backlog
+        self._waiting: asyncio.Future[None] | None = None
+
+    def holds_up(self, last: int) -> bool:
+        return self.slow == "wait" and last - self.number >= self.backlog
+
+    async def woken(self) -> None:
+        # Of its own: who is cancelled while he waits for a shared one cancels it for all.
+        self._waiting = asyncio.get_running_loop().create_future()
+        await self._waiting
+
+    def wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
