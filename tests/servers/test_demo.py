@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from examples import raw, twin
-from examples.catalogue import ROWS, Row
+from examples.catalogue import MORE, ROWS, Row
 from rawasgi.asgi import App
 from rawasgi.dev.client import fetch
 
@@ -259,7 +259,7 @@ def read_freely(row: Row, body: bytes) -> bytes:
 def test_the_page_lists_both_apps(server: Server) -> None:
     answer = asyncio.run(ask(server.port, "GET", "/"))
     assert answer.status == 200
-    assert answer.body.count(b"/fastapi/") == len(ROWS)
+    assert answer.body.count(b"/fastapi/") == len(ROWS + MORE)
 
 
 def test_a_source_stops_when_the_client_leaves(server: Server) -> None:
