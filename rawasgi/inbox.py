@@ -45,6 +45,7 @@ class Inbox:
     _begun = False  # somebody has asked for the body, and may ask for more
     _dropped = False
     _end_given = False
+    _leaving = False
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -115,8 +116,17 @@ class Inbox:
                 raise asyncio.CancelledError
         self.poll()
 
+    def leave(self) -> None:
+        """Let the app believe that its client left, from its next turn on; may be called from another task."""
+        self._leaving = True
+        if self._step is not None and self._step.waits_for is not None:
+            self._step.waits_for.cancel()  # which wakes whoever waits for it
+
     def poll(self) -> bool:
         """Take what has come, without waiting; return whether the client left."""
+        if self._leaving:
+            self.disconnected = True
+            self._drop_step()
         step = self._step
         while not self.disconnected and (step is None or step.ready()):
             if step is None:
@@ -193,8 +203,11 @@ class Inbox:
 
     def close(self) -> None:
         """Give up the held ``receive()``: the exchange is over."""
+        self._drop_step()
+
+    def _drop_step(self) -> None:
         step, self._step = self._step, None
-        if step is not None and not self.disconnected:
+        if step is not None:
             try:
                 step.cancel()
             except asyncio.CancelledError:

@@ -25,7 +25,7 @@ FLOORS = [
     {"response"},
     {"respond", "representation", "websocket"},
     {"files"},
-    {"handling", "lifespans", "background", "compression", "decompression"},
+    {"handling", "lifespans", "background", "compression", "decompression", "shutdown"},
     {"routing", "familiar"},
     {"__init__"},
 ]
@@ -45,7 +45,7 @@ WAITING = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
 # Where each kind of message is written; asgi.py, states.py and dev/ speak of all of them.
 HOMES = {
     "http.response.start": {"response"},
-    "http.response.body": {"response", "sendfile", "sending"},
+    "http.response.body": {"response", "sendfile", "sending", "shutdown"},
     "http.response.pathsend": {"sendfile"},
     "http.response.zerocopysend": {"sendfile"},
     "http.response.early_hint": {"extensions"},

@@ -1,0 +1,206 @@
+"""Stop without breaking anything off: open streams say good-bye, new ones are sent elsewhere.
+
+Theory of operation
+===================
+
+uvicorn and granian wait for ever for open streams when they are asked to stop, hypercorn for 3 s, and none tells the
+app: ``lifespan.shutdown`` comes only after the streams. So somebody must tell it, and that is ``Drain``, by
+``begin()``. Who calls it is said in the open: ``on_signals()``, which puts itself before the server's own handler of
+SIGTERM and SIGINT, or whoever runs the server.
+
+**An open stream is left by its client.** That is what its app is told (``Inbox.leave``), and what every app knows to
+handle: the source is closed, its clean-up awaited, and the app returns. But the client is still there, so now it gets a
+farewell in the format of its stream and the end of its body. What has a Content-Length is not a stream, and is let
+finish. What has no format that we know, or is in a content coding already, is cut by an error (``CutOff``), so that
+nobody takes half of it for the whole.
+
+**They come back one by one.** The farewell of an event stream says in ``retry`` when, each at another time, or the next
+process would get them all in one moment.
+"""
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from types import FrameType
+
+from rawasgi import headers as fields
+from rawasgi import respond
+from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send, Sent
+from rawasgi.formats import csv, json_seq, json_text, ndjson, sse
+from rawasgi.formats.endings import Failure
+from rawasgi.inbox import Inbox
+from rawasgi.response import Response
+from rawasgi.websocket import WebSocket
+
+BYE = Failure("shutdown", "the server is stopping: ask again", retry=True)
+
+# What ends a stream well, by its media type: given whether something of the body was sent already.
+Farewell = Callable[[bool], bytes]
+
+
+def _array(begun: bool) -> bytes:
+    return (b",\n" if begun else b"[") + json_text.encode(BYE, json_text.dumps, "Drain") + b"]"
+
+
+FAREWELLS: Mapping[str, Farewell] = {
+    "application/x-ndjson": lambda _: ndjson.encode(BYE),
+    "application/jsonl": lambda _: ndjson.encode(BYE),
+    "application/json-seq": lambda _: json_seq.encode(BYE),
+    "application/json": _array,
+    "text/csv": lambda _: csv.encode(BYE),
+    "text/plain": lambda begun: ("\n" * begun + BYE.message + "\n").encode(),
+}
+
+
+class CutOff(Exception):
+    """A stream had no way to say that it ends early."""
+
+
+class Drain:
+    """An app around an app, which can be told that the process is about to stop.
+
+    *retry*: the seconds, at least and at most, after which clients are to come back. *farewells*: what ends a stream,
+    by media type, beside ``text/event-stream``. ``begun``: it was told.
+    """
+
+    def __init__(self, retry: tuple[float, float] = (1.0, 5.0), farewells: Mapping[str, Farewell] = FAREWELLS) -> None:
+        if not 0 <= retry[0] <= retry[1]:
+            raise ValueError(f"Drain.retry must be the least and the most seconds, not {retry!r}")
+        self.begun = False
+        self._retry = retry
+        self._farewells = farewells
+        self._open: set[_Exchange] = set()
+        self._empty: asyncio.Event | None = None  # somebody waits until nothing is open
+
+    @property
+    def open(self) -> int:
+        """How many exchanges are open."""
+        return len(self._open)
+
+    def __call__(self, app: App) -> App:
+        """Return *app*, drained: from ``begin()`` on new requests get 503 and Retry-After, new websockets a denial,
+        and open streams end with a farewell. Sends: http.response.body, the last one, in the place of *app*.
+
+        Inside of ``compress``: what is in a coding already can only be cut.
+        """
+
+        async def drained(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "websocket" and self.begun:
+                await WebSocket(scope, receive, send).deny_with(self._refusal())
+            elif scope["type"] != "http":
+                await app(scope, receive, send)
+            elif self.begun:
+                await self._refusal()(scope, receive, send)
+            else:
+                await self._watch(app, scope, Inbox.of(receive), send)
+
+        return drained
+
+    async def _watch(self, app: App, scope: HTTPScope, inbox: Inbox, send: Send) -> None:
+        exchange = _Exchange(self, inbox, send)
+        self._open.add(exchange)
+        try:
+            await app(scope, inbox, exchange.send)
+            if self.begun and exchange.is_stream and not exchange.complete:
+                await self._end(exchange, send)
+        finally:
+            self._open.discard(exchange)
+            if self._empty is not None and not self._open:
+                self._empty.set()
+
+    async def _end(self, exchange: "_Exchange", send: Send) -> None:
+        """Say good-bye in the place of an app that was told that its client left. Raises: CutOff."""
+        farewell = None if exchange.is_coded else self._farewell(exchange.media_type, exchange.has_body)
+        if farewell is None:
+            of = f"{exchange.media_type} in a coding" if exchange.is_coded else exchange.media_type
+            raise CutOff(f"a stream of {of} cannot say good-bye: give Drain a farewell for it, inside of compress()")
+        with suppress(OSError):  # it has left indeed
+            await send({"type": "http.response.body", "body": farewell, "more_body": False})
+
+    def _farewell(self, media_type: str, begun: bool) -> bytes | None:
+        if media_type == "text/event-stream":
+            data = json_text.dumps(BYE)
+            return sse.encode(sse.Event(data, "close", retry=int(self._seconds() * 1000)))
+        farewell = self._farewells.get(media_type)
+        return None if farewell is None else farewell(begun)
+
+    def _refusal(self) -> Response:
+        again = f"{max(1, round(self._seconds()))}"
+        return respond.text("Service Unavailable", 503, {"retry-after": again, "connection": "close"})
+
+    def _seconds(self) -> float:
+        return random.uniform(*self._retry)  # to be unlike the others is all it is for
+
+    def begin(self) -> None:
+        """Let all open streams end, and refuse what comes from now on. Again: does nothing."""
+        if not self.begun:
+            self.begun = True
+            for exchange in self._open:
+                exchange.leave()
+
+    async def wait(self) -> None:
+        """Wait until nothing is open: in a lifespan, so that clean-up is over before the process is."""
+        if self._open:
+            self._empty = asyncio.Event()
+            await self._empty.wait()
+
+    @asynccontextmanager
+    async def on_signals(self, signals: Iterable[int] = (signal.SIGTERM, signal.SIGINT)) -> AsyncIterator[None]:
+        """Begin when the process gets one of *signals*; then what handled it before does so. For a lifespan.
+
+        Works where the worker itself gets them and has set its handlers when the app starts: uvicorn and granian.
+        Hypercorn's workers get none: run it by ``rawasgi serve``. Leaving the block, waits until nothing is open, and
+        puts back the handlers that were there.
+        """
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in signals}
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self.begin)
+            former = before[number]
+            if callable(former):
+                former(number, frame)
+
+        for number in before:
+            signal.signal(number, handle)
+        try:
+            yield
+            if self.begun:
+                await self.wait()
+        finally:
+            for number, former in before.items():
+                if signal.getsignal(number) is handle:
+                    signal.signal(number, former)
+
+
+class _Exchange:
+    """One request and its answer. ``send`` is no coroutine: each one above a source costs every item."""
+
+    def __init__(self, drain: Drain, inbox: Inbox, send: Send) -> None:
+        self._drain = drain
+        self._inbox = inbox
+        self._send = send
+        self.media_type = ""  # of the answer
+        self.is_stream = self.is_coded = self.has_body = self.complete = False
+
+    def send(self, message: Sent) -> Awaitable[None]:
+        if message["type"] == "http.response.body":
+            self.complete = not message.get("more_body", False)
+            self.has_body = self.has_body or bool(message.get("body"))
+        elif message["type"] == "http.response.start":
+            pairs = message.get("headers", ())
+            kind = fields.get(pairs, b"content-type") or b""
+            self.media_type = kind.partition(b";")[0].strip().lower().decode("latin-1")
+            self.is_stream = fields.get(pairs, b"content-length") is None
+            self.is_coded = fields.get(pairs, b"content-encoding") is not None
+            if self._drain.begun:
+                self.leave()
+        elif message["type"] in ("http.response.pathsend", "http.response.zerocopysend"):
+            self.complete = not message.get("more_body", False)
+        return self._send(message)
+
+    def leave(self) -> None:
+        if self.is_stream:
+            self._inbox.leave()
