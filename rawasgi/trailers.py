@@ -47,12 +47,13 @@ _NOT_TRAILERS = frozenset(
 def trailers(app: App, *makers: Maker) -> App:
     """Return *app* with the fields of what *makers* make after the content of its answer.
 
-    Only if offered and the request has ``te: trailers`` (RFC 9110, 10.1.4); else *app* is left alone, and the fields
-    are lost: nobody can know them before the content. Sends: http.response.start with ``trailers`` and a ``trailer``
-    field of the names (RFC 9110, 6.6.2), the content as it comes, http.response.trailers; the app's own trailers come
-    before these, in the same message. None after the answer to HEAD, a 204, 205 or 304; with a Content-Length before
-    HTTP/2, where only chunks can have them (RFC 9112, 7.1.2); nor if the app fails: half a content has no digest.
-    Raises: ValueError for names that may not be in trailers (RFC 9110, 6.5.1); each maker is called once for its names.
+    Only if offered, the request has ``te: trailers`` (RFC 9110, 10.1.4), and it does not come by HTTP/3; else *app* is
+    left alone, and the fields are lost: nobody can know them before the content. Sends: http.response.start with
+    ``trailers`` and a ``trailer`` field of the names (RFC 9110, 6.6.2), the content as it comes,
+    http.response.trailers; the app's own trailers come before these, in the same message. None after the answer to
+    HEAD, a 204, 205 or 304; with a Content-Length before HTTP/2, where only chunks can have them (RFC 9112, 7.1.2);
+    nor if the app fails: half a content has no digest. Raises: ValueError for names that may not be in trailers (RFC
+    9110, 6.5.1); for them each maker is called once.
     """
     for make in makers:
         for name in make().names:
@@ -78,6 +79,10 @@ def trailers(app: App, *makers: Maker) -> App:
 
 
 def _takes_trailers(scope: HTTPScope) -> bool:
+    if scope["http_version"] == "3":
+        # hypercorn 0.18 ends the stream with a DATA frame, which after trailers aioquic 1.7 refuses (RFC 9114, 4.1):
+        # send() raises, and the client waits for the end for ever.
+        return False
     te = b",".join(fields.getlist(scope["headers"], b"te")).replace(b"*", b"")  # which is no wildcard here
     return offers(scope, "http.response.trailers") and fields.accepts(te, ["trailers"]) is not None
 

@@ -130,6 +130,12 @@ def test_before_http_2_a_content_length_leaves_no_room_for_trailers() -> None:
     assert run(asked(trailers(whole, content_digest), version="2")).trailers
 
 
+def test_http_3_has_no_trailers() -> None:
+    """hypercorn, the one server that speaks it, cannot."""
+    client = run(asked(trailers(respond.text("hello"), content_digest), version="3"))
+    assert kinds(client) == ["http.response.start", "http.response.body"]
+
+
 def test_an_app_that_fails_amid_its_content_gets_no_trailers() -> None:
     async def broken() -> AsyncIterator[str]:
         yield "one"
