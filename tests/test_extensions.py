@@ -1,317 +1,282 @@
-"""What a server may offer: used where it is there, and something else done where it is not."""
+"""What extensions send where they are offered, and what stands in for them elsewhere."""
 
-import asyncio
-import base64
-import hashlib
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
-import clock
 import pytest
+from clock import run
 
-from rawasgi import files, respond
-from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send, Sent
-from rawasgi.dev.client import connect, websocket
-from rawasgi.extensions import (
-    TLS,
-    ContentDigest,
-    ServerTiming,
-    debug,
-    early_hints,
-    offers,
-    push,
-    tls,
-    trailers,
-)
-from rawasgi.response import Response
+from rawasgi import HTTPError, respond
+from rawasgi.asgi import App, Sent
+from rawasgi.dev.client import Result, connect, fetch, websocket
+from rawasgi.extensions import TLS, debug, early_hints, offers, push, tls
+from rawasgi.handling import handler
+from rawasgi.request import Request
 from rawasgi.websocket import WebSocket, websocket_app
 
-HINTS, PUSH, TRAILERS = "http.response.early_hint", "http.response.push", "http.response.trailers"
-LINKS = ["</a.css>; rel=preload; as=style", "</b.js>; rel=preload; as=script"]
-TE = {"te": "trailers"}
+Offer = dict[str, dict[str, object]]
+HINTS: Offer = {"http.response.early_hint": {}}
+PUSH: Offer = {"http.response.push": {}}
+DEBUG: Offer = {"http.response.debug": {}}
+STYLE = "</style.css>; rel=preload; as=style"
+page = respond.html("<p>hello")
 
 
-async def words(*items: str) -> AsyncIterator[str]:
-    for item in items:
-        yield item
-        await asyncio.sleep(1)
+def sent(result: Result) -> list[object]:
+    return [each.message["type"] for each in result.messages if each.direction == "send"]
 
 
-def talk(app: App, *extensions: str, method: str = "GET", **headers: str) -> list[Sent]:
-    """The messages that *app* sends."""
+def links(result: Result) -> list[bytes]:
+    return [value for name, value in result.headers if name == b"link"]
 
-    async def script() -> list[Sent]:
-        scope: dict[str, object] = {"extensions": {name: {} for name in extensions}}
-        async with connect(app, method, scope=scope, headers=headers) as client:
+
+async def lines() -> AsyncIterator[str]:
+    yield "one"
+    yield "two"
+
+
+async def gone(message: Sent) -> None:
+    raise BrokenPipeError("the client left")
+
+
+# offers
+
+
+@pytest.mark.parametrize("offered", [{}, {"extensions": None}, {"extensions": {}}, {"extensions": PUSH}])
+def test_what_is_not_there_is_not_offered(offered: dict[str, object]) -> None:
+    scope = connect(page, scope=offered).scope
+    assert not offers(scope, "http.response.early_hint")
+
+
+def test_what_is_there_is_offered_whatever_it_says() -> None:
+    assert offers(connect(page, extensions=HINTS).scope, "http.response.early_hint")
+
+
+def test_a_lifespan_is_offered_nothing() -> None:
+    assert not offers({"type": "lifespan", "asgi": {"version": "3.0"}}, "http.response.push")
+
+
+# early_hints
+
+
+def test_hints_are_sent_before_the_app_begins() -> None:
+    begun = []
+
+    async def app(request: Request) -> str:
+        begun.append("app")
+        return "hello"
+
+    async def script() -> None:
+        async with connect(early_hints(handler(app), [STYLE, b"</app.js>"]), extensions=HINTS) as client:
+            assert (await client.message()) == {
+                "type": "http.response.early_hint",
+                "links": [STYLE.encode(), b"</app.js>"],
+            }
             await client.finished()
-        return [message.message for message in client.messages if message.direction == "send"]  # type: ignore[misc]
 
-    return clock.run(script())
-
-
-def kinds(messages: list[Sent]) -> list[str]:
-    return [message["type"].removeprefix("http.response.") for message in messages]
+    run(script())
+    assert begun == ["app"]
 
 
-def header(message: Any, name: bytes) -> list[bytes]:
-    return [value for key, value in message["headers"] if key == name]
+@pytest.mark.parametrize("extensions", [HINTS, {}, None])
+def test_the_answer_has_the_links_too_after_its_own(extensions: Offer | None) -> None:
+    """RFC 8297, 2: the final answer has them, for whoever has not seen the hint."""
+    app = respond.text("hello", headers=[("link", "</next>; rel=next")])
+    result = run(fetch(early_hints(app, [STYLE]), extensions=extensions))
+    assert links(result) == [b"</next>; rel=next", STYLE.encode()]
+    assert sent(result) == (["http.response.early_hint"] if extensions else []) + [
+        "http.response.start",
+        "http.response.body",
+    ]
 
 
-# Early hints
+def test_an_error_that_is_an_answer_has_the_links() -> None:
+    async def app(request: Request) -> str:
+        raise HTTPError(404, "not here")
+
+    result = run(fetch(early_hints(handler(app), [STYLE])))
+    assert (result.status, links(result)) == (404, [STYLE.encode()])
 
 
-def test_hints_come_before_the_app_has_begun() -> None:
-    sent: list[Sent] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        assert kinds(sent) == ["early_hint"]
-        await respond.text("x")(scope, receive, send)
-
-    async def send(message: Sent) -> None:
-        sent.append(message)
-
-    async def receive() -> Any:
-        return {"type": "http.request"}
-
-    clock.run(called(early_hints(app, LINKS), receive, send, HINTS))
-    assert sent[0] == {"type": HINTS, "links": [link.encode() for link in LINKS]}
-    assert header(sent[1], b"link") == [link.encode() for link in LINKS]
+def test_no_links_are_no_hint() -> None:
+    result = run(fetch(early_hints(page, []), extensions=HINTS))
+    assert sent(result) == ["http.response.start", "http.response.body"]
 
 
-async def called(app: App, receive: Any, send: Any, *extensions: str) -> None:
-    scope: HTTPScope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "2",
-        "method": "GET",
-        "path": "/",
-        "query_string": b"",
-        "headers": [],
-        "extensions": {name: {} for name in extensions},
-    }
-    await app(scope, receive, send)
-
-
-def test_without_the_extension_the_links_stand_in_the_answer_RFC_8297() -> None:
-    app = early_hints(respond.text("x", headers={"link": "</c>; rel=next"}), LINKS)
-    start, _ = talk(app)
-    assert header(start, b"link") == [b"</c>; rel=next", *(link.encode() for link in LINKS)]
-
-
-def test_a_client_that_left_before_its_hints_is_the_apps_to_see() -> None:
-    seen: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append(scope["type"])
-
-    async def send(message: Sent) -> None:
-        raise BrokenPipeError
-
-    clock.run(called(early_hints(app, LINKS), None, send, HINTS))
-    assert seen == ["http"]
-
-
-def test_a_link_that_ends_its_line_is_refused() -> None:
-    with pytest.raises(ValueError, match="one line"):
-        early_hints(respond.text("x"), ["</a>\r\nset-cookie: x=1"])
-
-
-# Push
-
-
-@pytest.mark.parametrize("app", [respond.text("x"), respond.stream(words("a", "b"))])
-def test_what_is_pushed_comes_after_the_start(app: App) -> None:
-    messages = talk(push(app, ["/a.css", "/b.js"], [("accept", "text/css")]), PUSH)
-    assert kinds(messages)[:4] == ["start", "push", "push", "body"]
-    assert messages[1] == {"type": PUSH, "path": "/a.css", "headers": [(b"accept", b"text/css")]}
-    assert header(messages[0], b"link") == []
-
-
-def test_without_the_extension_it_is_a_preload() -> None:
-    start, _ = talk(push(respond.text("x"), ["/a.css", "/b.js"]))
-    assert header(start, b"link") == [b"</a.css>; rel=preload", b"</b.js>; rel=preload"]
-
-
-def test_nothing_is_pushed_with_an_error_or_a_head() -> None:
-    assert kinds(talk(push(respond.text("x", 404), ["/a.css"]), PUSH)) == ["start", "body"]
-    assert kinds(talk(push(respond.text("x"), ["/a.css"]), PUSH, method="HEAD")) == ["start", "body"]
-
-
-# Trailers
-
-
-def test_the_digest_of_a_stream_comes_after_it_RFC_9530() -> None:
-    messages = talk(trailers(respond.stream(words("你", "好")), ContentDigest), TRAILERS, **TE)
-    assert kinds(messages) == ["start", "body", "body", "body", "trailers"]
-    start, last = messages[0], messages[-1]
-    assert start["trailers"]  # type: ignore[typeddict-item]
-    assert header(start, b"trailer") == [b"content-digest"]
-    digest = base64.b64encode(hashlib.sha256("你好".encode()).digest())
-    assert header(last, b"content-digest") == [b"sha-256=:" + digest + b":"]
-
-
-def test_how_long_it_took_comes_after_it() -> None:
-    messages = talk(trailers(respond.text("x"), ServerTiming), TRAILERS, te="gzip;q=0.5, Trailers")
-    (timing,) = header(messages[-1], b"server-timing")
-    assert timing.startswith(b"first;dur=")
-    assert b", total;dur=" in timing
-    empty = talk(trailers(respond.text(""), ServerTiming), TRAILERS, **TE)
-    assert header(empty[-1], b"server-timing")
+def test_the_app_may_send_more_hints() -> None:
+    result = run(fetch(early_hints(early_hints(page, ["</inner>"]), ["</outer>"]), extensions=HINTS))
+    assert sent(result)[:3] == ["http.response.early_hint", "http.response.early_hint", "http.response.start"]
+    assert links(result) == [b"</inner>", b"</outer>"]
 
 
 @pytest.mark.parametrize(
-    ("extensions", "te", "method", "status"),
-    [
-        ([], "trailers", "GET", 200),
-        ([TRAILERS], "", "GET", 200),
-        ([TRAILERS], "gzip", "GET", 200),
-        ([TRAILERS], "trailers", "HEAD", 200),
-        ([TRAILERS], "trailers", "GET", 204),
-        ([TRAILERS], "trailers", "GET", 304),
-    ],
-    ids=["not offered", "not asked for", "something else asked for", "HEAD", "204", "304"],
+    "link", ["/style.css", "<a b>; rel=preload", "</a>, </b>", "</a> rel=next", "", "</a", "<<a>>"]
 )
-def test_without_them_nothing_is_changed_10_1_4(extensions: list[str], te: str, method: str, status: int) -> None:
-    plain = Response(b"x" if status == 200 else b"", status)
-    assert talk(trailers(plain, ContentDigest, ServerTiming), *extensions, method=method, te=te) == talk(
-        plain, *extensions, method=method, te=te
+def test_a_link_has_its_target_in_angle_brackets(link: str) -> None:
+    """RFC 8288, 3."""
+    with pytest.raises(ValueError, match="a link must be <target>"):
+        early_hints(page, [link])
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\0"])
+def test_a_link_is_one_line(end: str) -> None:
+    with pytest.raises(ValueError, match="header link must be one line without NUL"):
+        early_hints(page, [f"</a>; rel=next{end}x: y"])
+
+
+def test_the_app_runs_though_the_client_left_before_the_hint() -> None:
+    """It may have a source to close."""
+    closed = []
+
+    class Source:
+        def __aiter__(self) -> AsyncIterator[str]:
+            return lines()
+
+        async def aclose(self) -> None:
+            closed.append("closed")
+
+    async def script() -> None:
+        client = connect(page, extensions=HINTS)
+        await early_hints(respond.stream(Source()), [STYLE])(client.scope, client.receive, gone)
+
+    run(script())
+    assert closed == ["closed"]
+
+
+# push
+
+
+@pytest.mark.parametrize(
+    ("app", "body"), [(page, ["http.response.body"]), (respond.stream(lines(), join=False), ["http.response.body"] * 3)]
+)
+def test_a_push_follows_the_start_of_wholes_and_streams(app: App, body: list[str]) -> None:
+    """Extensions, "HTTP/2 Server Push": after the start, before the last body."""
+    result = run(fetch(push(app, "/style.css", [(b"Accept", b"text/css")]), extensions=PUSH))
+    assert sent(result) == ["http.response.start", "http.response.push", *body]
+    [pushed] = [each.message for each in result.messages if each.message["type"] == "http.response.push"]
+    assert pushed == {"type": "http.response.push", "path": "/style.css", "headers": [(b"accept", b"text/css")]}
+
+
+@pytest.mark.parametrize("extensions", [PUSH, None])
+def test_what_is_pushed_is_a_preload_too(extensions: Offer | None) -> None:
+    """RFC 9113, 8.4: a client may refuse pushes, and the server does not say so."""
+    result = run(fetch(push(page, "/style.css?v=1", destination="style"), extensions=extensions))
+    assert links(result) == [b"</style.css?v=1>; rel=preload; as=style"]
+    assert ("http.response.push" in sent(result)) is (extensions is not None)
+
+
+def test_a_preload_for_nothing_in_particular_does_not_say_what_for() -> None:
+    assert links(run(fetch(push(page, "/data")))) == [b"</data>; rel=preload"]
+
+
+def test_what_is_pushed_pushes_not_itself() -> None:
+    result = run(fetch(push(page, "/style.css"), "/style.css", extensions=PUSH))
+    assert (sent(result), links(result)) == (["http.response.start", "http.response.body"], [])
+
+
+def test_two_pushes_are_two() -> None:
+    result = run(fetch(push(push(page, "/a"), "/b"), extensions=PUSH))
+    assert sent(result).count("http.response.push") == 2
+    assert links(result) == [b"</a>; rel=preload", b"</b>; rel=preload"]
+
+
+@pytest.mark.parametrize(
+    "path", ["style.css", "", "/a b", "/é", "/a\r\nx: y", "https://example.com/", "*", "/a>;rel=next,<b"]
+)
+def test_a_pushed_path_is_a_percent_encoded_one(path: str) -> None:
+    with pytest.raises(ValueError, match="the path of a push must begin with / and be percent-encoded, not"):
+        push(page, path)
+
+
+# debug
+
+
+def test_what_a_test_wants_to_know_comes_once_before_the_start() -> None:
+    said: list[str] = []
+
+    async def app(request: Request) -> str:
+        said.append("rows: 3")
+        return "hello"
+
+    result = run(fetch(debug(handler(app), lambda: {"said": list(said)}), extensions=DEBUG))
+    assert sent(result) == ["http.response.debug", "http.response.start", "http.response.body"]
+    assert [m["info"] for _, m in result.messages if m["type"] == "http.response.debug"] == [{"said": ["rows: 3"]}]
+
+
+def test_no_server_is_told_and_nobody_asked() -> None:
+    def info() -> dict[str, object]:
+        raise AssertionError("nobody may ask")
+
+    result = run(fetch(debug(page, info)))
+    assert sent(result) == ["http.response.start", "http.response.body"]
+
+
+def test_two_that_tell_are_one_message_in_which_the_inner_wins() -> None:
+    """Extensions, "Debug": once."""
+    inner = debug(page, lambda: {"who": "inner", "inner": 1})
+    result = run(fetch(debug(inner, lambda: {"who": "outer", "outer": 2}), extensions=DEBUG))
+    assert sent(result) == ["http.response.debug", "http.response.start", "http.response.body"]
+    assert result.messages[0].message["info"] == {"who": "inner", "inner": 1, "outer": 2}
+
+
+# What is not http
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda app: early_hints(app, [STYLE]),
+        lambda app: push(app, "/style.css"),
+        lambda app: debug(app, dict),
+    ],
+    ids=["early_hints", "push", "debug"],
+)
+def test_websockets_pass_untouched(wrap: Callable[[App], App]) -> None:
+    async def talk(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send("hello")
+
+    async def script() -> None:
+        async with websocket(wrap(websocket_app(talk)), "/style", extensions={**HINTS, **PUSH, **DEBUG}) as client:
+            assert await client.accepted() is None
+            assert await client.hear() == "hello"
+
+    run(script())
+
+
+# tls
+
+
+def facts(**known: object) -> TLS | None:
+    return tls(connect(page, scope={"extensions": {"tls": known}}).scope)
+
+
+def test_without_tls_there_are_no_facts() -> None:
+    assert tls(connect(page).scope) is None
+
+
+def test_the_facts_of_tls_are_those_of_the_scope() -> None:
+    found = facts(
+        server_cert="-----BEGIN",
+        client_cert_chain=["first", "second"],
+        client_cert_name="CN=x",
+        client_cert_error="expired",
+        tls_version=0x0304,
+        cipher_suite=0x1301,
     )
+    assert found == TLS("-----BEGIN", ("first", "second"), "CN=x", "expired", 0x0304, 0x1301)
+    assert found.version == "TLSv1.3"
 
 
-def test_over_http_3_there_are_none_as_they_would_break_the_stream() -> None:
-    async def script() -> list[str]:
-        scope: dict[str, object] = {"extensions": {TRAILERS: {}}, "http_version": "3"}
-        async with connect(trailers(respond.text("x"), ContentDigest), scope=scope, headers=TE) as client:
-            await client.finished()
-        return [str(message.message["type"]) for message in client.messages if message.direction == "send"]
-
-    assert TRAILERS not in clock.run(script())
-
-
-def test_after_an_error_there_are_none() -> None:
-    async def broken() -> AsyncIterator[str]:
-        yield "first"
-        await asyncio.sleep(1)
-        raise LookupError
-
-    async def script() -> list[str]:
-        scope: dict[str, object] = {"extensions": {TRAILERS: {}}}
-        app = trailers(respond.stream(broken()), ContentDigest)
-        with pytest.raises(LookupError):
-            async with connect(app, scope=scope, headers=TE) as client:
-                await client.finished()
-        return [str(message.message["type"]) for message in client.messages if message.direction == "send"]
-
-    assert TRAILERS not in clock.run(script())
-
-
-async def own(scope: Scope, receive: Receive, send: Send) -> None:
-    """An app with trailers of its own."""
-    await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": True})
-    await send({"type": "http.response.body", "body": b"x"})
-    await send({"type": "http.response.trailers", "headers": [(b"x-a", b"1")], "more_trailers": True})
-    await send({"type": "http.response.trailers", "headers": [(b"x-b", b"2")]})
-
-
-def test_those_of_the_app_go_before() -> None:
-    messages = talk(trailers(own, ContentDigest), TRAILERS, **TE)
-    assert kinds(messages) == ["start", "body", "trailers", "trailers"]
-    assert [name for name, _ in messages[-1]["headers"]] == [b"x-b", b"content-digest"]  # type: ignore[typeddict-item]
-
-
-@pytest.mark.parametrize("kind", ["pathsend", "zerocopysend"])
-def test_who_must_see_the_body_gets_it_and_who_need_not_lets_the_server_send_it(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "a.txt"
-    path.write_bytes(b"x" * 2_000_000)
-    offered = (TRAILERS, f"http.response.{kind}")
-    seen = asyncio_talk(trailers(files.file(path), ContentDigest), *offered)
-    assert kind not in kinds(seen)
-    digest = base64.b64encode(hashlib.sha256(path.read_bytes()).digest())
-    assert header(seen[-1], b"content-digest") == [b"sha-256=:" + digest + b":"]
-    unseen = asyncio_talk(trailers(files.file(path), ServerTiming), *offered)
-    assert kinds(unseen)[-2:] == [kind, "trailers"]
-
-
-def asyncio_talk(app: App, *extensions: str) -> list[Sent]:
-    return talk(app, *extensions, **TE)
-
-
-@pytest.mark.parametrize("name", [b"content-length", b"transfer-encoding", b"set-cookie", b"content-type", b"trailer"])
-def test_what_must_not_come_after_the_body_is_refused_6_5_1(name: bytes) -> None:
-    class Late(ContentDigest):
-        names: tuple[bytes, ...] = (name,)
-
-    with pytest.raises(ValueError, match=r"RFC 9110, 6\.5\.1"):
-        trailers(respond.text("x"), Late)
-
-
-# For those who look
-
-
-def test_who_listens_is_told_before_the_start() -> None:
-    app = debug(respond.text("x"), lambda: {"template": "a.html"})
-    first, *_ = talk(app, "http.response.debug")
-    assert first == {"type": "http.response.debug", "info": {"template": "a.html"}}
-    assert kinds(talk(app)) == ["start", "body"]
-
-
-CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+@pytest.mark.parametrize("known", [{}, dict.fromkeys(TLS.__slots__)])
+def test_facts_that_the_server_does_not_know_are_none(known: dict[str, object]) -> None:
+    found = facts(**known)
+    assert found == TLS()
+    assert found.version is None
 
 
 @pytest.mark.parametrize(
-    ("told", "facts", "version"),
-    [
-        ({}, TLS(), None),
-        ({"tls_version": 0x0304, "cipher_suite": 0x1301}, TLS(tls_version=772, cipher_suite=4865), "TLSv1.3"),
-        ({"tls_version": 0x0399}, TLS(tls_version=0x0399), "0x0399"),
-        (
-            {"server_cert": CERTIFICATE, "client_cert_chain": [CERTIFICATE], "client_cert_error": None},
-            TLS(CERTIFICATE, (CERTIFICATE,)),
-            None,
-        ),
-    ],
+    ("number", "name"),
+    [(0x0300, "SSLv3"), (0x0301, "TLSv1"), (0x0302, "TLSv1.1"), (0x0303, "TLSv1.2"), (0x0F1C, "0x0f1c")],
 )
-def test_what_is_known_of_the_tls(told: dict[str, object], facts: TLS, version: str | None) -> None:
-    found: list[TLS | None] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        found.append(tls(scope))
-
-    clock.run(called_with(app, {"tls": told}))
-    clock.run(called_with(app, None))
-    assert found == [facts, None]
-    assert facts.version == version
-
-
-async def called_with(app: App, extensions: Any) -> None:
-    scope: Any = {"type": "http", "extensions": extensions}
-    await app(scope, None, None)  # type: ignore[arg-type]
-
-
-# Whatever is not http
-
-
-@pytest.mark.parametrize("wrap", [lambda app: early_hints(app, LINKS), lambda app: push(app, ["/a"]), trailers, debug])
-def test_a_websocket_and_a_lifespan_pass_as_they_are(wrap: Any) -> None:
-    @websocket_app
-    async def echo(websocket: WebSocket) -> None:
-        await websocket.accept()
-        await websocket.close()
-
-    app = wrap(echo, dict) if wrap is debug else wrap(echo)
-
-    async def script() -> int | None:
-        async with websocket(app) as client:
-            await client.accepted()
-            with pytest.raises(EOFError):
-                await client.hear()
-        return client.code
-
-    assert clock.run(script()) == 1000
-
-
-def test_a_lifespan_has_no_extensions() -> None:
-    scope: Any = {"type": "lifespan", "asgi": {"version": "3.0"}}
-    assert not offers(scope, PUSH)
-    assert tls(scope) is None
+def test_a_version_has_the_name_that_ssl_gives_it_or_its_number(number: int, name: str) -> None:
+    assert TLS(tls_version=number).version == name

@@ -5,9 +5,10 @@ from contextlib import aclosing
 
 from examples.raw.routes import router
 from examples.sources import text
-from rawasgi.extensions import ContentDigest, ServerTiming, early_hints, push, tls, trailers
+from rawasgi.extensions import early_hints, push, tls
 from rawasgi.handling import handler
 from rawasgi.request import Request
+from rawasgi.trailers import content_digest, server_timing, trailers
 
 
 async def lines(_: Request) -> AsyncIterator[str]:
@@ -26,6 +27,6 @@ async def connection(request: Request) -> dict[str, object]:
 # Row 53: the client loads the style sheet while the answer is still being made
 router.route("GET", "/extensions/hints", early_hints(handler(lines), ["</style.css>; rel=preload; as=style"]))
 # Row 54: the client gets another row before it has asked for it
-router.route("GET", "/extensions/push", push(handler(lines), ["/infer/home"]))
+router.route("GET", "/extensions/push", push(handler(lines), "/infer/home", destination="fetch"))
 # Row 55: what nobody knows before the end comes after it
-router.route("GET", "/extensions/trailers", trailers(handler(lines), ContentDigest, ServerTiming))
+router.route("GET", "/extensions/trailers", trailers(handler(lines), content_digest, server_timing))

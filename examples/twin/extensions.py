@@ -18,7 +18,9 @@ async def hints(request: Request) -> StreamingResponse:
 @router.get("/extensions/push")
 async def push() -> StreamingResponse:
     # A handler runs before the start, where request.send_push_promise() comes too early: a push goes after it.
-    return StreamingResponse(text.brief(), media_type="text/plain", headers={"Link": "</infer/home>; rel=preload"})
+    return StreamingResponse(
+        text.brief(), media_type="text/plain", headers={"Link": "</infer/home>; rel=preload; as=fetch"}
+    )
 
 
 @router.get("/extensions/trailers")

@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from examples.raw.routes import router as rows
-from rawasgi import HTTPError, Request, Response, Router, WebSocket, files, handler, respond, streams
+from rawasgi import HTTPError, Request, Response, Router, files, handler, respond, streams
 from rawasgi.asgi import Receive, Received, Scope, Send, Sent
 from rawasgi.compression import compress
-from rawasgi.extensions import ContentDigest, ServerTiming, early_hints, push, trailers
 
 opened: Counter[str] = Counter()
 released: Counter[str] = Counter()
@@ -227,7 +226,7 @@ if folder := os.environ.get("HOUSE_FILES"):
     router.mount("/files", files.directory(folder))
 
 
-# Formats, codings and extensions
+# Formats and codings
 
 router.mount("/rows", rows)
 
@@ -252,16 +251,6 @@ async def ticks(request: Request) -> Response:
 
 
 router.mount("/coded", coded)
-links = ["</style.css>; rel=preload; as=style"]
-router.route("GET", "/hinted", early_hints(handler(few), links))
-router.route("GET", "/pushing", push(handler(few), ["/ping"]))
-router.route("GET", "/trailing", trailers(handler(few), ContentDigest, ServerTiming))
-
-
-@router.websocket("/denied")
-async def denied(websocket: WebSocket) -> None:
-    await websocket.deny(418, "a teapot")
-
 
 # The spec that the server says it keeps to
 

@@ -1,6 +1,5 @@
 """Each format and each coding over the wire, as curl and httpx read it."""
 
-import asyncio
 import csv
 import gzip
 import json
@@ -132,31 +131,3 @@ def test_a_compressed_body_is_read_as_it_comes_and_a_bomb_is_413(server: Server)
     assert httpx.post(target, content=b"no gzip", headers=headers).status_code == 400
     unknown = httpx.post(target, content=b"x", headers={"content-encoding": "lzma"})
     assert (unknown.status_code, "gzip" in unknown.headers["accept-encoding"]) == (415, True)
-
-
-# What a server may offer
-
-
-@on_all()
-def test_where_nothing_is_offered_the_links_stand_in_the_answer(server: Server) -> None:
-    answer = httpx.get(url(server, "/hinted"))
-    assert answer.headers["link"] == "</style.css>; rel=preload; as=style"
-    assert httpx.get(url(server, "/pushing")).headers["link"] == "</ping>; rel=preload"
-    plain = httpx.get(url(server, "/trailing"), headers={"te": "trailers"})
-    assert (plain.text, "trailer" in plain.headers) == ("0\n1\n2\n", False)
-
-
-@on_all()
-def test_a_websocket_is_denied_with_a_status_of_ones_own_where_it_can_be(server: Server) -> None:
-    async def script() -> bytes:
-        handshake = (
-            "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
-            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        )
-        client = await server.open("/denied", extra=handshake)
-        head = await client.until(b"\r\n\r\n")
-        client.leave()
-        return head
-
-    status = int(asyncio.run(script()).split(b" ")[1])
-    assert status == (403 if server.name == "daphne" else 418)
