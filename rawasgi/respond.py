@@ -13,7 +13,6 @@ from rawasgi.formats import chat_chunks as _chat_chunks
 from rawasgi.formats import csv as _csv
 from rawasgi.formats import json_array as _json_array
 from rawasgi.formats import json_seq as _json_seq
-from rawasgi.formats import json_text
 from rawasgi.formats import multipart as _multipart
 from rawasgi.formats import ndjson as _ndjson
 from rawasgi.formats import sse as _sse
@@ -37,7 +36,6 @@ class How(TypedDict, total=False):
 
 
 _BEAT = _sse.comment()
-_NAMES: dict[type, str] = {Failure: "error", Done: "done"}
 
 
 def whole(body: bytes, media_type: str | None, status: int = 200, headers: Fields = None) -> Response:
@@ -127,20 +125,10 @@ def sse(
 
 
 def event(item: object) -> bytes:
-    """Return the bytes of one event: of an Event, of a str as data, of anything else as JSON data.
-
-    A Failure is an event ``error``, a Done an event ``done``; a journal's Gap an event ``gap``.
-    """
-    if isinstance(item, _sse.Event):
-        return _sse.encode(item)
-    if isinstance(item, str):
-        return _sse.encode(_sse.Event(item))
+    """Return the bytes of one event: as ``sse.event_of``; a journal's Gap is an event ``gap``."""
     if isinstance(item, Entry):
         return item.encoded
-    if isinstance(item, Gap):
-        return _sse.encode(item.event)
-    name = _NAMES.get(type(item))
-    return _sse.encode(_sse.Event(json_text.dumps(item), name))
+    return _sse.encode(item.event if isinstance(item, Gap) else _sse.event_of(item))
 
 
 def _beat() -> bytes:

@@ -30,7 +30,11 @@ FLOORS = [
     {"__init__"},
 ]
 # sse: chats are server-sent events whose data is JSON.
-BASE = {"streams": {"base", "stepping"}, "formats": {"endings", "json_text", "limits", "sse"}, "journal": {"base"}}
+BASE = {
+    "streams": {"base", "stepping"},
+    "formats": {"endings", "json_text", "limits", "sse"},
+    "journal": {"base", "memory"},
+}
 DOORS = {
     "rawasgi.streams",
     "rawasgi.journal",

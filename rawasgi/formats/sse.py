@@ -19,8 +19,11 @@ line is only appended: the time is linear, however small the pieces are.
 
 from dataclasses import dataclass
 
+from rawasgi.formats import json_text
+from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.limits import TooLarge
 
+_NAMES: dict[type, str] = {Failure: "error", Done: "done"}
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -68,6 +71,16 @@ def encode(event: Event) -> bytes:
             )
         fields += f"retry: {event.retry}\n"
     return (fields + "\n").encode()
+
+
+def event_of(item: object) -> Event:
+    """Return *item* as an Event: an Event as it is, a str as data, a Failure as ``error`` and a Done as ``done``, with
+    JSON as data, and anything else as JSON data. Raises: ValueError and TypeError for what JSON cannot say."""
+    if isinstance(item, Event):
+        return item
+    if isinstance(item, str):
+        return Event(item)
+    return Event(json_text.dumps(item), _NAMES.get(type(item)))
 
 
 def data(text: str) -> bytes:

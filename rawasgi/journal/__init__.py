@@ -2,5 +2,6 @@
 
 from rawasgi.journal.base import Ended, Entry, Gap, Journal
 from rawasgi.journal.memory import MemoryJournal
+from rawasgi.journal.runs import NoSuchRun, Runs
 
-__all__ = ["Ended", "Entry", "Gap", "Journal", "MemoryJournal"]
+__all__ = ["Ended", "Entry", "Gap", "Journal", "MemoryJournal", "NoSuchRun", "Runs"]

@@ -1,0 +1,151 @@
+"""Work that goes on when its client leaves, and can be followed again from any point."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+
+from rawasgi.formats import sse
+from rawasgi.formats.endings import Failure
+from rawasgi.journal.base import Entry, Gap, Journal, Slow
+from rawasgi.journal.memory import MemoryJournal
+from rawasgi.streams import Stream, owned
+
+logger = logging.getLogger("rawasgi")
+
+
+class NoSuchRun(LookupError):
+    """There is no run of that name, or not for this owner, or not any more."""
+
+
+class _Run:
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.readers = 0
+        self.why = "cancelled"
+        self.task: asyncio.Task[None]
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Runs:
+    """Runs under way, and those that are over but may still be asked for.
+
+    *make*: the journal of a run, by its name and owner. *abandoned*: seconds after which a run that nobody follows is
+    cancelled. *kept*: seconds for which one that is over can be followed still. *most*: how many there may be at once.
+    For a lifespan: ``async with Runs() as runs``; leaving it cancels all and waits for their clean-up.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[str, str], Journal] = MemoryJournal,
+        *,
+        abandoned: float = 60.0,
+        kept: float = 300.0,
+        most: int = 1000,
+    ) -> None:
+        self._make = make
+        self._abandoned = abandoned
+        self._kept = kept
+        self._most = most
+        self._runs: dict[tuple[str, str], _Run] = {}
+
+    async def __aenter__(self) -> "Runs":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        runs = list(self._runs.values())
+        self._runs.clear()
+        for run in runs:
+            run.why = "shutdown"
+            run.task.cancel()
+            if run.timer is not None:
+                run.timer.cancel()
+        await asyncio.gather(*(run.task for run in runs), return_exceptions=True)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    async def start(self, source: AsyncIterable[object], owner: str = "") -> str:
+        """Begin to keep the items of *source* in a journal of their own; return the name by which it is followed.
+
+        An item is what ``respond.sse`` takes. When *source* fails, the last event is an ``error`` with the run's name
+        as id, under which the log has the rest. Closes: *source*. Raises: OverflowError if there are too many.
+        """
+        if len(self._runs) >= self._most:
+            raise OverflowError(f"there are {self._most} runs, as many as may be: ask again later")
+        name = secrets.token_urlsafe(12)
+        run = self._runs[name, owner] = _Run(self._make(name, owner))
+        run.task = asyncio.get_running_loop().create_task(self._produce(name, owner, run, source))
+        self._wait(name, owner, run)
+        await asyncio.sleep(0)  # a task that is cancelled before it began never closes its source
+        return name
+
+    def follow(
+        self, name: str, after: str | None = None, owner: str = "", *, slow: Slow = "drop_oldest", backlog: int = 1000
+    ) -> Stream[Entry | Gap]:
+        """Yield what the run *name* of *owner* has said after the id *after*, and then what it says, to its end.
+
+        Raises: NoSuchRun. Order, and the rest: as ``Journal.follow``.
+        """
+        run = self._find(name, owner)
+        stream = run.journal.follow(after, slow=slow, backlog=backlog)
+        return Stream(self._read(name, owner, run, stream), stream)
+
+    async def cancel(self, name: str, owner: str = "") -> None:
+        """Stop the run *name* and wait for its clean-up; who follows it gets an ``error`` of code ``cancelled``.
+
+        Raises: NoSuchRun.
+        """
+        run = self._find(name, owner)
+        run.task.cancel()
+        await asyncio.wait([run.task])
+
+    def _find(self, name: str, owner: str) -> _Run:
+        run = self._runs.get((name, owner))
+        if run is None:
+            raise NoSuchRun(f"there is no run {name!r} here: it is another's, or was over for more than {self._kept} s")
+        return run
+
+    async def _produce(self, name: str, owner: str, run: _Run, source: AsyncIterable[object]) -> None:
+        last: Failure | None = None
+        try:
+            async with owned(source) as items:
+                async for item in items:
+                    await run.journal.append(sse.event_of(item))
+        except asyncio.CancelledError:
+            last = Failure(run.why, f"the run was {run.why}", name)
+        except Exception as error:
+            logger.error("run failed, id %s", name, exc_info=error)
+            last = Failure(id=name)
+        if last is not None:
+            await run.journal.append(sse.event_of(last))
+        await run.journal.end()
+        self._wait(name, owner, run)
+
+    async def _read(self, name: str, owner: str, run: _Run, stream: Stream[Entry | Gap]) -> AsyncIterator[Entry | Gap]:
+        run.readers += 1
+        if run.timer is not None:
+            run.timer.cancel()
+        try:
+            async with owned(stream) as items:
+                async for item in items:
+                    yield item
+        finally:
+            run.readers -= 1
+            self._wait(name, owner, run)
+
+    def _wait(self, name: str, owner: str, run: _Run) -> None:
+        """See to it that a run which nobody follows ends, and one that is over is forgotten."""
+        if run.timer is not None:
+            run.timer.cancel()
+        if run.readers or self._runs.get((name, owner)) is not run:
+            return
+        loop = asyncio.get_running_loop()
+        if run.task.done() or run.task is asyncio.current_task():
+            run.timer = loop.call_later(self._kept, self._runs.pop, (name, owner), None)
+        else:
+            run.timer = loop.call_later(self._abandoned, self._abandon, run)
+
+    def _abandon(self, run: _Run) -> None:
+        run.why = "abandoned"
+        run.task.cancel()
