@@ -22,8 +22,8 @@ ROWS = (document_000, document_001, document_002, document_003, document_004, fo
 @asynccontextmanager
 async def living() -> AsyncIterator[None]:
     """What lives as long as the app: the long tasks of row 37."""
-    yield
-    await document_004.tasks.aclose()
+    async with document_004.runs:
+        yield
 
 
 @router.get("/")

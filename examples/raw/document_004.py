@@ -8,19 +8,20 @@ from examples.raw import parameters
 from examples.raw.events import rescue, sse, told
 from examples.raw.parameters import prompt
 from examples.raw.routes import router
-from examples.sources import chat, pipeline, retrieval, text, tokens
-from examples.sources import tasks as long_tasks
+from examples.sources import chat, pipeline, progress, retrieval, text, tokens
 from examples.sources.dialogue import Bye, dialogue
 from examples.sources.items import Item
 from examples.sources.monitor import Monitor
 from rawasgi import respond, streams
 from rawasgi.errors import HTTPError
+from rawasgi.formats.sse import Event
+from rawasgi.journal import NoSuchRun, Runs
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.streams import owned
 from rawasgi.websocket import WebSocket
 
-tasks = long_tasks.Tasks()
+runs = Runs(most=100)
 machine = Monitor()
 
 
@@ -76,25 +77,31 @@ async def merge(_: Request) -> Response:
 async def task(request: Request) -> Response:
     """Row 37: the work belongs to the app, the stream only looks on: leave, come back with the last id, and go on."""
     steps = request.param("steps", int, minimum=1, maximum=1000)
-    name, after = long_tasks.resume_point(request.last_event_id) or (None, 0)
-    if (wanted := request.query("task", str, name)) != name:
-        name, after = wanted, 0
+    seen = runs.named(request.last_event_id)
+    name = request.query("task", str, seen)
     try:
-        name = name or tasks.start(steps)
-        following = tasks.follow(name, after)
-    except long_tasks.TooManyTasks as error:
+        name = name or await runs.start(done(steps))
+        following = runs.follow(name, request.last_event_id if name == seen else None)
+    except OverflowError as error:
         raise HTTPError(503, str(error), headers=((b"retry-after", b"1"),)) from None
-    except LookupError as error:
-        raise HTTPError(404, str(error)) from None
+    except NoSuchRun:
+        raise HTTPError(404, f"no task is called {name!r}") from None
 
-    async def items() -> AsyncIterator[Item]:
-        yield Item({"task": name}, "task")
-        async with aclosing(following):
-            async for step in following:
-                yield Item(step, id=long_tasks.event_id(name, step["step"]))
-        yield Item("Completed", "done")
+    async def items() -> AsyncIterator[object]:
+        yield Event(json.dumps({"task": name}), "task")
+        async with owned(following) as entries:
+            async for entry in entries:
+                yield entry
 
-    return sse(told(items()), {"X-Task-Id": name})
+    return respond.sse(items(), headers={"X-Task-Id": name})
+
+
+async def done(steps: int) -> AsyncIterator[object]:
+    """The work of row 37: each step, and a last word."""
+    async with aclosing(progress.steps(steps)) as found:
+        async for step in found:
+            yield step
+    yield Event("Completed", "done")
 
 
 @router.get("/rag")

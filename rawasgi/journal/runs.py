@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 from rawasgi.formats import sse
 from rawasgi.formats.endings import Failure
-from rawasgi.journal.base import Entry, Gap, Journal, Slow
+from rawasgi.journal.base import Entry, Gap, Journal, Slow, tag
 from rawasgi.journal.memory import MemoryJournal
 from rawasgi.streams import Stream, owned
 
@@ -73,7 +73,7 @@ class Runs:
         """
         if len(self._runs) >= self._most:
             raise OverflowError(f"there are {self._most} runs, as many as may be: ask again later")
-        name = secrets.token_urlsafe(12)
+        name = secrets.token_hex(8)
         run = self._runs[name, owner] = _Run(self._make(name, owner))
         run.task = asyncio.get_running_loop().create_task(self._produce(name, owner, run, source))
         self._wait(name, owner, run)
@@ -90,6 +90,11 @@ class Runs:
         run = self._find(name, owner)
         stream = run.journal.follow(after, slow=slow, backlog=backlog)
         return Stream(self._read(name, owner, run, stream), stream)
+
+    def named(self, event_id: str | None, owner: str = "") -> str | None:
+        """Return the run of *owner* that an event with *event_id* is of: what a client comes back with says it all."""
+        of = (event_id or "").partition("-")[0]
+        return next((name for name, of_whom in self._runs if of_whom == owner and tag(name, owner) == of), None)
 
     async def cancel(self, name: str, owner: str = "") -> None:
         """Stop the run *name* and wait for its clean-up; who follows it gets an ``error`` of code ``cancelled``.

@@ -13,6 +13,7 @@ from examples.catalogue import MORE, ROWS
 from examples.raw import document_004 as ours
 from examples.twin import document_004 as theirs
 from rawasgi.dev.client import fetch, lifespan, websocket
+from rawasgi.journal import Runs
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -77,13 +78,16 @@ def test_a_path_of_neither_is_not_found_by_its_app(path: str, body: bytes) -> No
     assert (answer.status, answer.body) == (404, body)
 
 
-def test_both_apps_live_as_long_as_the_demo() -> None:
+def test_both_apps_live_as_long_as_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ours, "runs", Runs())  # none that another test has left
+
     async def main() -> None:
         async with lifespan(demo.app):
-            names = [(apps.tasks, apps.tasks.start(1000)) for apps in (ours, theirs)]
+            name = theirs.tasks.start(1000)
+            await ours.runs.start(ours.done(1000))
             await asyncio.sleep(1)
-        for tasks, name in names:
-            with pytest.raises(BaseException):  # noqa: B017  however it says that it was stopped
-                assert [step async for step in tasks.follow(name)] == []
+        assert len(ours.runs) == 0
+        with pytest.raises(BaseException):  # noqa: B017  however it says that it was stopped
+            assert [step async for step in theirs.tasks.follow(name)] == []
 
     clock.run(main())

@@ -230,7 +230,7 @@ def test_the_tasks_stop_with_the_app() -> None:
 
 
 def test_one_task_too_many_is_told_to_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_004.tasks, "_max_running", 0)
+    monkeypatch.setattr(document_004.runs, "_most", 0)
     answer = clock.run(fetch(app, "/tasks/5"))
     assert (answer.status, answer.header("retry-after")) == (503, "1")
 

@@ -105,6 +105,20 @@ def test_it_is_cancelled_by_its_name() -> None:
     run(script())
 
 
+def test_what_a_client_comes_back_with_says_which_run_it_followed() -> None:
+    async def script() -> None:
+        async with Runs() as runs:
+            first, second = [await runs.start(Work(1).__aiter__(), "alice") for _ in range(2)]
+            entry = await anext(aiter(followed := runs.follow(second, owner="alice")))
+            await followed.aclose()
+            assert isinstance(entry, Entry)
+            assert runs.named(entry.event.id, "alice") == second != first
+            assert runs.named(entry.event.id, "bob") is None
+            assert runs.named(None) is None
+
+    run(script())
+
+
 def test_it_is_nobody_elses() -> None:
     async def script() -> None:
         async with Runs() as runs:
