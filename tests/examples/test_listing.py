@@ -13,7 +13,6 @@ from examples.catalogue import MORE, ROWS
 from examples.raw import document_004 as ours
 from examples.twin import document_004 as theirs
 from rawasgi.dev.client import fetch, lifespan, websocket
-from rawasgi.journal import Runs
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -78,9 +77,7 @@ def test_a_path_of_neither_is_not_found_by_its_app(path: str, body: bytes) -> No
     assert (answer.status, answer.body) == (404, body)
 
 
-def test_both_apps_live_as_long_as_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ours, "runs", Runs())  # none that another test has left
-
+def test_both_apps_live_as_long_as_the_demo() -> None:
     async def main() -> None:
         async with lifespan(demo.app):
             name = theirs.tasks.start(1000)

@@ -1,0 +1,11 @@
+"""Each test has its own loop, and so its own runs."""
+
+import pytest
+
+from examples.raw import document_004
+from rawasgi.journal import Runs
+
+
+@pytest.fixture(autouse=True)
+def _runs_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_004, "runs", Runs(most=100))
