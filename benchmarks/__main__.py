@@ -8,10 +8,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import burst, paced, report, running, short
+from benchmarks import burst, file, paced, report, running, short
 from benchmarks.clients import Unexpected
 
-QUESTIONS = {question.name: question for question in (burst.QUESTION, paced.QUESTION, short.QUESTION)}
+QUESTIONS = {question.QUESTION.name: question.QUESTION for question in (burst, paced, short, file)}
 RESULTS = Path(__file__).parent / "results"
 
 DESCRIPTION = """\

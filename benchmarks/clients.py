@@ -66,6 +66,27 @@ def drain(port: int, path: str) -> float:
         return perf_counter() - began
 
 
+def download(port: int, path: str) -> Taken:
+    """Return how long GET *path* takes, and its MiB: an answer with a Content-Length, read and forgotten."""
+    buffer = bytearray(1 << 20)
+    with socket.create_connection((HOST, port), timeout=PATIENCE) as connection:
+        began = perf_counter()
+        connection.sendall(_request(path))
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(4096)
+        _check(head, path)
+        head, _, first = head.partition(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        left = size - len(first)
+        while left:
+            got = connection.recv_into(buffer)
+            if not got:
+                raise Unexpected(f"GET {path}: the server ended the connection inside the body")
+            left -= got
+        return Taken(perf_counter() - began, size >> 20)
+
+
 def load(port: int, path: str, connections: int, seconds: float) -> Taken:
     """GET *path* for so long over so many *connections*, each with one request under way.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.clients import Taken
 
-NAKED, RAW, FASTAPI = "naked", "raw", "fastapi"
+NAKED, RAW, FASTAPI, NGINX = "naked", "raw", "fastapi", "nginx"
 APPS = {NAKED: "benchmarks.apps.naked:app", RAW: "benchmarks.apps.raw:app", FASTAPI: "benchmarks.apps.fastapi_:app"}
 
 
@@ -38,6 +38,7 @@ class Question:
     *unit*: what is counted. *measure*: given the port of a server and whether to be quick, returns how long how many
     of them took. *is_rate*: the figure is how many a second, or else microseconds for one. *path*: what is compared
     between the apps before anything is timed. *turns*: how often each app is measured in a round. *targets*: by server.
+    *apps*: those that are asked; nginx only where it is installed.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Question:
     is_rate: bool = False
     turns: int = 1
     targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)
+    apps: tuple[str, ...] = (NAKED, RAW, FASTAPI)
 
     @property
     def figures(self) -> str:

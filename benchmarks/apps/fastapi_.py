@@ -1,7 +1,7 @@
 """The endpoints with FastAPI, as its documents have them."""
 
 from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
 
 from benchmarks.apps import sources
 
@@ -21,3 +21,8 @@ async def paced(count: int) -> StreamingResponse:
 @app.get("/short")
 async def short() -> StreamingResponse:
     return StreamingResponse(sources.ready(sources.FEW), media_type="text/plain")
+
+
+@app.get("/file/{mebibytes}")
+async def file(mebibytes: str) -> FileResponse:
+    return FileResponse(sources.file(mebibytes), media_type="application/octet-stream")

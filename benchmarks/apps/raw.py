@@ -1,7 +1,8 @@
 """The endpoints with rawasgi, as a user writes them."""
 
 from benchmarks.apps import sources
-from rawasgi import respond
+from rawasgi import files, respond
+from rawasgi.asgi import App
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.routing import Router
@@ -22,3 +23,8 @@ async def paced(request: Request) -> Response:
 @app.get("/short")
 async def short(request: Request) -> Response:
     return respond.stream(sources.ready(sources.FEW))
+
+
+@app.get("/file/{mebibytes}")
+async def file(request: Request) -> App:
+    return files.file(sources.file(request.param("mebibytes")))
