@@ -17,7 +17,9 @@ from rawasgi.paths import own_path
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.routing import Router
+from rawasgi.shutdown import Drain
 
+drain = Drain()  # on Ctrl-C each stream says good-bye, FastAPI's too
 front = Router()
 front.mount("/fastapi", cast(App, twin))  # FastAPI takes any mapping for a scope, where we say which
 
@@ -38,8 +40,8 @@ async def both(scope: Scope, receive: Receive, send: Send) -> None:
 @asynccontextmanager
 async def living() -> AsyncIterator[None]:
     """The lives of both. A mounted app gets no lifespan of its own: the server speaks only to the outermost."""
-    async with raw.living(), twin.router.lifespan_context(twin):
+    async with drain.on_signals(), raw.living(), twin.router.lifespan_context(twin):
         yield
 
 
-app = lifespan(both, living)
+app = lifespan(drain(both), living)

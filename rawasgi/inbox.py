@@ -109,11 +109,10 @@ class Inbox:
         if step.waits_for is None:
             await give_way()
         else:
-            waiter = Waiter()
-            waiter.watch(step.waits_for)
-            await waiter
-            if waiter.cancelled:
-                raise asyncio.CancelledError
+            # No Waiter: a cancellation passes as it is, with the text by which anyio knows its own.
+            woken = asyncio.Event()
+            step.waits_for.add_done_callback(lambda _: woken.set())
+            await woken.wait()
         self.poll()
 
     def leave(self) -> None:

@@ -274,3 +274,20 @@ def test_reads_no_more_than_256_kib_ahead() -> None:
             await client.finished()
 
     clock.run(script())
+
+
+def test_a_cancellation_keeps_the_text_by_which_its_maker_knows_it() -> None:
+    async def script() -> tuple[object, ...]:
+        inbox = Inbox(asyncio.Event().wait)  # type: ignore[arg-type]  # never
+        task = asyncio.create_task(inbox.read())
+        await asyncio.sleep(0)
+        task.cancel("Cancelled via cancel scope 7f")
+        try:
+            await task
+        except asyncio.CancelledError as error:
+            return error.args
+        finally:
+            inbox.close()
+        return ()
+
+    assert clock.run(script()) == ("Cancelled via cancel scope 7f",)

@@ -1,25 +1,36 @@
-"""The app that the environment names, drained: what ``rawasgi serve`` gives to a server. Importing it loads the app."""
+"""``app``: the app that the environment names, drained: what ``rawasgi serve`` gives to a server."""
 
 import os
 
-from rawasgi.asgi import Receive, Scope, Send
+from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.dev.serving import APP, load
 from rawasgi.shutdown import Drain
 
-drain = Drain()
-inner = load(os.environ[APP])
-drained = drain(inner)
+
+def __getattr__(name: str) -> App:
+    if name != "app":
+        raise AttributeError(name)
+    if APP not in os.environ:
+        raise AttributeError(f"the environment must name the app in {APP}: run it by rawasgi serve")
+    return drained(load(os.environ[APP]))
 
 
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "lifespan":
-        async with drain.on_signals():  # from before the app's own lifespan until nothing is open
-            await _live(scope, receive, send)
-    else:
-        await drained(scope, receive, send)
+def drained(inner: App) -> App:
+    """Return *inner*, which stops well when the process gets a signal."""
+    drain = Drain()
+    outer = drain(inner)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            async with drain.on_signals():  # from before the app's own lifespan until nothing is open
+                await _live(inner, scope, receive, send)
+        else:
+            await outer(scope, receive, send)
+
+    return app
 
 
-async def _live(scope: Scope, receive: Receive, send: Send) -> None:
+async def _live(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
     """The app's own lifespan; for an app that has none, and so raises, one that does nothing."""
     begun = False
 

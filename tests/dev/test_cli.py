@@ -5,8 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
+from clock import run
 
-from rawasgi.dev import cli, serving
+from rawasgi import respond
+from rawasgi.asgi import LifespanScope, Receive, Received, Scope, Send, Sent
+from rawasgi.dev import cli, drained, serving
+from rawasgi.dev.client import fetch
+from rawasgi.dev.client import lifespan as living
 
 
 def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,3 +63,48 @@ def test_the_others_are_started_with_theirs(server: str, monkeypatch: pytest.Mon
     ((command, app),) = started
     assert (command[1:3], command[-1], app) == (["-m", server], "rawasgi.dev.drained:app", "rawasgi:Router")
     assert command[-7:-1] == ["--host", "127.0.0.1", "--port", "9", "--workers", "2"]
+
+
+def test_without_its_environment_the_drained_app_says_how_to_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(serving.APP, raising=False)
+    with pytest.raises(AttributeError, match="rawasgi serve"):
+        getattr(drained, "app")  # noqa: B009  # an attribute that is made when it is asked for
+    with pytest.raises(AttributeError, match="nothing"):
+        getattr(drained, "nothing")  # noqa: B009
+
+
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    """An app without a lifespan."""
+    if scope["type"] == "lifespan":
+        raise RuntimeError
+    await respond.text("x")(scope, receive, send)
+
+
+LIFESPAN: LifespanScope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+
+
+async def asked() -> Received:
+    return {"type": "lifespan.startup"}
+
+
+async def ignored(message: Sent) -> None: ...
+
+
+async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        raise LookupError("the database is away")
+
+
+def test_an_app_is_served_with_its_lifespan_or_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(serving.APP, "rawasgi.respond:text")
+    assert callable(drained.app)
+
+    async def script() -> bytes:
+        async with living(drained.drained(bare)):
+            answer = await fetch(drained.drained(bare), "/")
+        with pytest.raises(LookupError):
+            await drained.drained(broken)(LIFESPAN, asked, ignored)
+        return answer.body
+
+    assert run(script()) == b"x"
