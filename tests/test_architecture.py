@@ -32,7 +32,7 @@ FLOORS = [
 # sse: chats are server-sent events whose data is JSON.
 BASE = {
     "streams": {"base", "stepping"},
-    "formats": {"endings", "json_text", "limits", "sse"},
+    "formats": {"done_events", "endings", "json_text", "limits", "sse"},
     "journal": {"base", "memory"},
 }
 DOORS = {

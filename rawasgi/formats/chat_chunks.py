@@ -10,25 +10,12 @@ from reprlib import repr as short
 from types import EllipsisType
 from typing import TypeAlias
 
-from rawasgi.formats import json_text, sse
+from rawasgi.formats import done_events, json_text
 from rawasgi.formats.endings import Done, Failure
-from rawasgi.formats.limits import TooLarge
 
 Chunk: TypeAlias = dict[str, object]
 
 _ONCE = ("id", "type", "role", "index", "finish_reason")  # sent once, or each time anew: never in pieces
-
-
-class NotChunk(ValueError):
-    """The *data* of an event is no JSON object; *items* were complete before it, in the same feed."""
-
-    def __init__(self, message: str, chunks: Sequence[object]) -> None:
-        super().__init__(message)
-        self.items = chunks
-
-
-class CutOff(NotChunk):
-    """The stream ended with neither [DONE] nor an error: what came is not all."""
 
 
 # Encode
@@ -96,72 +83,16 @@ def _error(failure: Failure) -> Chunk:
 # Decode
 
 
-class Decoder:
-    """An incremental parser of a stream of chunks.
+class Decoder(done_events.Decoder):
+    """An incremental parser of a stream of chunks; an error becomes a Failure, after which nothing is read."""
 
-    An error becomes a Failure, after which, as after [DONE], nothing is read. *limit_bytes* bounds one chunk. What is
-    no JSON object ends the decoder.
-    """
+    what, rule = "a chunk", "a JSON object"
+    _stops_at_error = True
 
-    def __init__(self, limit_bytes: int = 1024 * 1024) -> None:
-        self.done = False  # [DONE] came: the stream is whole
-        self._failed = False
-        self._events = sse.Decoder(limit_bytes)
-        self._error: TooLarge | NotChunk | None = None
-
-    def feed(self, chunk: bytes) -> list[Chunk | Failure]:
-        """Return what *chunk* completes.
-
-        Raises: TooLarge and NotChunk, whose items came before, and again at each further call.
-        """
-        if self._error is not None:
-            raise self._error
-        items: list[Chunk | Failure] = []
-        if self.done or self._failed:
-            return items
-        try:
-            events: Sequence[object] = self._events.feed(chunk)
-        except TooLarge as error:
-            self._read(error.items, items)
-            if not self.done and not self._failed:
-                self._error = TooLarge("a chunk", error.limit_bytes, [])
-                raise TooLarge("a chunk", error.limit_bytes, items) from None
-        else:
-            self._read(events, items)
-        return items
-
-    def end(self) -> None:
-        """Hear that the stream ended. Raises: CutOff without [DONE] and error; TooLarge and NotChunk, as ``feed``."""
-        if self._error is not None:
-            raise self._error
-        if not self.done and not self._failed:
-            self._error = CutOff(
-                "a stream of chunks must end with [DONE], and this one did not: what came is not all", []
-            )
-            raise self._error
-
-    def _read(self, events: Iterable[object], items: list[Chunk | Failure]) -> None:
-        for event in events:
-            assert isinstance(event, sse.Event)
-            assert event.data is not None
-            if event.data == "[DONE]":
-                self.done = True
-                return
-            try:
-                value = json_text.decode(event.data.encode())
-            except ValueError:
-                value = None
-            if not isinstance(value, dict):
-                message = f"a chunk must be a JSON object, not {short(event.data)}: the sender has to mend it"
-                self._error = NotChunk(message, [])
-                raise NotChunk(message, items)
-            # Some servers send what stands in error as an event of that name.
-            error = value.get("error") or (value if event.event == "error" else None)
-            if error:
-                self._failed = True
-                items.append(_failure(error))
-                return
-            items.append(value)
+    def _take(self, value: Chunk, event: str | None) -> Chunk | Failure:
+        # Some servers send what stands in error as an event of that name.
+        error = value.get("error") or (value if event == "error" else None)
+        return _failure(error) if error else value
 
 
 def _failure(error: object) -> Failure:

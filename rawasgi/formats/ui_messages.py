@@ -7,13 +7,11 @@ Spec: ai-sdk.dev, "Stream Protocols"; vercel/ai, ui-message-chunks.ts, for what 
 process-ui-message-stream.ts, for the order, which the client throws upon: so the Encoder checks both.
 """
 
-from collections.abc import Iterable, Sequence
 from reprlib import repr as short
 from typing import NamedTuple, TypeAlias
 
-from rawasgi.formats import json_text, sse
+from rawasgi.formats import done_events, json_text
 from rawasgi.formats.endings import Done, Failure
-from rawasgi.formats.limits import TooLarge
 
 UIPart: TypeAlias = dict[str, object]
 
@@ -57,18 +55,6 @@ PARTS = {
 _DATA = Rule(("data",))  # data-…, of the application's own
 _ANY = {"input", "output", "data", "messageMetadata"}  # what need not be a str
 _DONE = b"data: [DONE]\n\n"
-
-
-class NotPart(ValueError):
-    """The data of an event is no part; *items* were complete before it, in the same feed."""
-
-    def __init__(self, message: str, parts: Sequence[object]) -> None:
-        super().__init__(message)
-        self.items = parts
-
-
-class CutOff(NotPart):
-    """The stream ended with neither [DONE] nor an error: what came is not all."""
 
 
 # Encode
@@ -185,70 +171,17 @@ def _written(part: UIPart) -> bytes:
 # Decode
 
 
-class Decoder:
+class Decoder(done_events.Decoder):
     """An incremental parser of a stream of parts.
 
-    An error becomes a Failure, with its text as message; parts may follow it, and after [DONE] nothing is read. The
-    order, and what a part holds but its type, are not looked at: newer servers may know more. *limit_bytes* bounds one
-    part. What is no JSON object with a type ends the decoder.
+    An error becomes a Failure, with its text as message; parts may follow it. The order, and what a part holds but its
+    type, are not looked at: newer servers may know more.
     """
 
-    def __init__(self, limit_bytes: int = 1024 * 1024) -> None:
-        self.done = False  # [DONE] came
-        self._failed = False
-        self._events = sse.Decoder(limit_bytes)
-        self._error: TooLarge | NotPart | None = None
+    what, rule = "a part", "a JSON object with a type"
+    _stops_at_error = False
 
-    def feed(self, chunk: bytes) -> list[UIPart | Failure]:
-        """Return what *chunk* completes.
-
-        Raises: TooLarge and NotPart, whose items came before, and again at each further call.
-        """
-        if self._error is not None:
-            raise self._error
-        items: list[UIPart | Failure] = []
-        if self.done:
-            return items
-        try:
-            events: Sequence[object] = self._events.feed(chunk)
-        except TooLarge as error:
-            self._read(error.items, items)
-            if not self.done:
-                self._error = TooLarge("a part", error.limit_bytes, [])
-                raise TooLarge("a part", error.limit_bytes, items) from None
-        else:
-            self._read(events, items)
-        return items
-
-    def end(self) -> None:
-        """Hear that the stream ended. Raises: CutOff without [DONE] and error; TooLarge and NotPart, as ``feed``."""
-        if self._error is not None:
-            raise self._error
-        if not self.done and not self._failed:
-            self._error = CutOff(
-                "a stream of parts must end with [DONE], and this one did not: what came is not all", []
-            )
-            raise self._error
-
-    def _read(self, events: Iterable[object], items: list[UIPart | Failure]) -> None:
-        for event in events:
-            assert isinstance(event, sse.Event)
-            assert event.data is not None
-            if event.data == "[DONE]":
-                self.done = True
-                return
-            try:
-                part = json_text.decode(event.data.encode())
-            except ValueError:
-                part = None
-            if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-                message = (
-                    f"a part must be a JSON object with a type, not {short(event.data)}: the sender has to mend it"
-                )
-                self._error = NotPart(message, [])
-                raise NotPart(message, items)
-            if part["type"] == "error":
-                self._failed = True
-                items.append(Failure(message=str(part.get("errorText") or "the stream failed")))
-            else:
-                items.append(part)
+    def _take(self, value: UIPart, event: str | None) -> UIPart | Failure | None:
+        if value.get("type") == "error":
+            return Failure(message=str(value.get("errorText") or "the stream failed"))
+        return value if isinstance(value.get("type"), str) else None

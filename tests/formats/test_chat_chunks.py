@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawasgi.formats import chat_chunks, sse
-from rawasgi.formats.chat_chunks import Chunk, CutOff, Decoder, NotChunk, collect, encode
+from rawasgi.formats.chat_chunks import Chunk, Decoder, collect, encode
+from rawasgi.formats.done_events import CutOff, NotObject
 from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.limits import TooLarge
 
@@ -152,11 +153,13 @@ def test_a_stream_that_was_cut_off_is_told_from_a_whole_one(stream: bytes) -> No
 @pytest.mark.parametrize("data", [b"[DONE", b"[]", b"1", b"null", b'{"a": NaN}', b'"[DONE]"', b"\xff"])
 def test_what_is_no_chunk_ends_the_decoder(data: bytes) -> None:
     decoder = Decoder()
-    with pytest.raises(NotChunk, match=r"a chunk must be a JSON object, not '.*': the sender has to mend it") as raised:
+    with pytest.raises(
+        NotObject, match=r"a chunk must be a JSON object, not '.*': the sender has to mend it"
+    ) as raised:
         decoder.feed(encode({"a": 1}) + b"data: " + data + b"\n\n")
     assert raised.value.items == [{"a": 1}]
     for again in (decoder.end, lambda: decoder.feed(encode(Done(1)))):
-        with pytest.raises(NotChunk) as raised:
+        with pytest.raises(NotObject) as raised:
             again()
         assert raised.value.items == []
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawasgi.formats import sse
+from rawasgi.formats.done_events import CutOff, NotObject
 from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.limits import TooLarge
-from rawasgi.formats.ui_messages import HEADERS, PARTS, CutOff, Decoder, Encoder, NotPart, UIPart, encode
+from rawasgi.formats.ui_messages import HEADERS, PARTS, Decoder, Encoder, UIPart, encode
 
 VALUES: dict[str, object] = {"input": {"a": [1]}, "output": None, "data": 1, "messageMetadata": {}}
 
@@ -276,12 +277,12 @@ def test_a_stream_that_was_cut_off_is_told_from_a_whole_one(stream: bytes) -> No
 def test_what_is_no_part_ends_the_decoder(data: bytes) -> None:
     decoder = Decoder()
     with pytest.raises(
-        NotPart, match=r"a part must be a JSON object with a type, not '.*': the sender has to"
+        NotObject, match=r"a part must be a JSON object with a type, not '.*': the sender has to"
     ) as raised:
         decoder.feed(encode(START) + b"data: " + data + b"\n\n")
     assert raised.value.items == [START]
     for again in (decoder.end, lambda: decoder.feed(encode(Done(1)))):
-        with pytest.raises(NotPart) as raised:
+        with pytest.raises(NotObject) as raised:
             again()
         assert raised.value.items == []
 

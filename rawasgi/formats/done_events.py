@@ -1,0 +1,102 @@
+"""Server-sent events whose data is a JSON object each, up to ``[DONE]``: what vendors' chats have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from reprlib import repr as short
+from typing import TypeAlias
+
+from rawasgi.formats import json_text, sse
+from rawasgi.formats.endings import Failure
+from rawasgi.formats.limits import TooLarge
+
+JSON: TypeAlias = dict[str, object]
+
+
+class NotObject(ValueError):
+    """The data of an event is not as it must be; *items* were complete before it, in the same feed."""
+
+    def __init__(self, message: str, objects: Sequence[object]) -> None:
+        super().__init__(message)
+        self.items = objects
+
+
+class CutOff(NotObject):
+    """The stream ended with neither [DONE] nor an error: what came is not all."""
+
+
+class Decoder(ABC):
+    """An incremental parser of such a stream, of which nothing is read after [DONE].
+
+    *what*: what an object is called, *rule*: what it must be. *limit_bytes* bounds one. What breaks the rule ends the
+    decoder. ``done``: [DONE] came.
+    """
+
+    what: str
+    rule: str
+    _stops_at_error: bool
+
+    def __init__(self, limit_bytes: int = 1024 * 1024) -> None:
+        self.done = False
+        self._failed = False
+        self._events = sse.Decoder(limit_bytes)
+        self._error: TooLarge | NotObject | None = None
+
+    @abstractmethod
+    def _take(self, value: JSON, event: str | None) -> JSON | Failure | None:
+        """Return what *value* is, of an event of that name; None if it is not as it must be."""
+
+    @property
+    def _over(self) -> bool:
+        return self.done or (self._failed and self._stops_at_error)
+
+    def feed(self, chunk: bytes) -> list[JSON | Failure]:
+        """Return what *chunk* completes.
+
+        Raises: TooLarge and NotObject, whose items came before, and again at each further call.
+        """
+        if self._error is not None:
+            raise self._error
+        items: list[JSON | Failure] = []
+        if self._over:
+            return items
+        try:
+            events: Sequence[object] = self._events.feed(chunk)
+        except TooLarge as error:
+            self._read(error.items, items)
+            if not self._over:
+                self._error = TooLarge(self.what, error.limit_bytes, [])
+                raise TooLarge(self.what, error.limit_bytes, items) from None
+        else:
+            self._read(events, items)
+        return items
+
+    def end(self) -> None:
+        """Hear that the stream ended. Raises: CutOff without [DONE] and error; TooLarge and NotObject, as ``feed``."""
+        if self._error is not None:
+            raise self._error
+        if not self.done and not self._failed:
+            message = f"a stream of {self.what[2:]}s must end with [DONE], and this one did not: what came is not all"
+            self._error = CutOff(message, [])
+            raise self._error
+
+    def _read(self, events: Iterable[object], items: list[JSON | Failure]) -> None:
+        for event in events:
+            assert isinstance(event, sse.Event)
+            assert event.data is not None
+            if event.data == "[DONE]":
+                self.done = True
+                return
+            try:
+                value = json_text.decode(event.data.encode())
+            except ValueError:
+                value = None
+            found = self._take(value, event.event) if isinstance(value, dict) else None
+            if found is None:
+                message = f"{self.what} must be {self.rule}, not {short(event.data)}: the sender has to mend it"
+                self._error = NotObject(message, [])
+                raise NotObject(message, items)
+            items.append(found)
+            if isinstance(found, Failure):
+                self._failed = True
+                if self._stops_at_error:
+                    return
