@@ -4,13 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rawasgi.dev import serving
+from rawasgi.dev import looking, serving
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="rawasgi", description="Serve an app, and look at what it does.")
     commands = top.add_subparsers(dest="command", metavar="command", title="commands")
     serving.add_parser(commands)
+    looking.add_parsers(commands)
     return top
 
 

@@ -100,7 +100,7 @@ def _hypercorn(options: argparse.Namespace) -> int:
     drain = Drain()
     app: Any = drain(load(options.app))
 
-    async def main() -> None:
+    async def main() -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -112,6 +112,6 @@ def _hypercorn(options: argparse.Namespace) -> int:
 
         await serve(app, config, shutdown_trigger=stopped)
         await drain.wait()
+        return 0
 
-    asyncio.run(main())
-    return 0
+    return asyncio.run(main())

@@ -2,6 +2,12 @@
 
 import importlib.util
 import os
+import runpy
+import signal
+import socket
+import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -108,3 +114,39 @@ def test_an_app_is_served_with_its_lifespan_or_without(monkeypatch: pytest.Monke
         return answer.body
 
     assert run(script()) == b"x"
+
+
+def test_hypercorn_is_stopped_by_a_signal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "served_app.py").write_text("from rawasgi import respond\napp = respond.text('hello')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    answers: list[bytes] = []
+
+    def ask_and_stop() -> None:
+        while not answers:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                answers.append(b"".join(iter(lambda: client.recv(4096), b"")))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    asking = threading.Thread(target=ask_and_stop)
+    asking.start()
+    try:
+        assert cli.main(["serve", "served_app:app", "--server", "hypercorn", "--port", str(port)]) == 0
+    finally:
+        asking.join()
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+    assert answers[0].endswith(b"hello")
+
+
+def test_it_is_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["rawasgi", "rules"])
+    monkeypatch.delitem(sys.modules, "rawasgi.dev.cli")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("rawasgi.dev.cli", run_name="__main__")
+    assert ended.value.code == 0
+    assert "send-is-awaited" in capsys.readouterr().out
