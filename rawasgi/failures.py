@@ -9,13 +9,18 @@ from typing import TypeVar
 from rawasgi import streams
 from rawasgi.errors import Disconnected, HTTPError
 from rawasgi.formats.endings import Done, Failure
-from rawasgi.streams import Stream, TooManyThreads
+from rawasgi.streams import DeadlineExceeded, Stream, TooManyThreads
 
 T = TypeVar("T")
 
 logger = logging.getLogger("rawasgi")
 
 _AGAIN = frozenset({408, 429, 503, 504})  # statuses that may pass (RFC 9110, 15.5.9, 15.6.4, 15.6.5; RFC 6585, 4)
+_LATE = {
+    "first": "the first item took too long",
+    "idle": "the next item took too long",
+    "total": "the stream took too long in total",
+}
 
 
 class Told(Stream[T]):
@@ -48,8 +53,8 @@ def told(
 def failure(error: Exception) -> Failure:
     """Return what a client may know of *error*.
 
-    An HTTPError is meant for it; a TimeoutError and TooManyThreads tell nothing of us. Of all else it gets an id, under
-    which the log (``rawasgi``, with the traceback) has the rest.
+    An HTTPError is meant for it; a TimeoutError, also which deadline it was, and TooManyThreads tell nothing of us. Of
+    all else it gets an id, under which the log (``rawasgi``, with the traceback) has the rest.
     """
     if isinstance(error, HTTPError):
         phrase = HTTPStatus(error.status).phrase if error.status in HTTPStatus._value2member_map_ else "error"
@@ -57,7 +62,8 @@ def failure(error: Exception) -> Failure:
     if isinstance(error, TooManyThreads):
         logger.warning("%s", error)
         return Failure("busy", "too many streams at once: ask again later", retry=True)
-    known = Failure("timeout", "the source took too long", secrets.token_hex(8), retry=True)
+    late = _LATE[error.which] if isinstance(error, DeadlineExceeded) else "the source took too long"
+    known = Failure("timeout", late, secrets.token_hex(8), retry=True)
     told = known if isinstance(error, TimeoutError) else Failure(id=secrets.token_hex(8))
     logger.error("stream failed, id %s", told.id, exc_info=error)
     return told

@@ -11,12 +11,15 @@ from rawasgi.errors import AppError, Disconnected, HTTPError
 from rawasgi.inbox import Inbox
 from rawasgi.request import Request
 from rawasgi.response import Response
-from rawasgi.streams import TooManyThreads
+from rawasgi.streams import DeadlineExceeded, TooManyThreads
 
 logger = logging.getLogger("rawasgi")
 
 Function: TypeAlias = Callable[[Request], Awaitable[object]] | Callable[[Request], AsyncIterator[object]]
 Kind: TypeAlias = Callable[..., Response]
+
+_BUSY = HTTPError(503, "Service Unavailable", headers=((b"retry-after", b"1"),))
+_LATE = HTTPError(504, "Gateway Timeout")
 
 
 def handler(function: Function, kind: Kind = respond.stream) -> App:
@@ -26,8 +29,9 @@ def handler(function: Function, kind: Kind = respond.stream) -> App:
     (204); or an async generator function, whose items become a stream of *kind* (``respond.stream``, ``.sse``,
     ``.ndjson``, or any function from a stream to a Response).
 
-    An HTTPError raised before the response began is the answer. Any other error then is a 500 that says nothing more,
-    and is raised on, for the server to log; once the response began, only that. A client that left is no error.
+    An HTTPError raised before the response began is the answer; a stream's TooManyThreads is 503 then, DeadlineExceeded
+    504, each with a line in the log. Any other error then is a 500 that says nothing more, and is raised on, for the
+    server to log; once the response began, only that. A client that left is no error.
     """
     is_stream = inspect.isasyncgenfunction(function)
     if not is_stream and not inspect.iscoroutinefunction(function):
@@ -53,11 +57,10 @@ def handler(function: Function, kind: Kind = respond.stream) -> App:
                 if inbox.answered:
                     raise
                 await failure(error)(scope, inbox, send)
-            except TooManyThreads as error:
+            except (TooManyThreads, DeadlineExceeded) as error:
                 if inbox.answered:
                     raise
-                busy = HTTPError(503, "Service Unavailable", headers=((b"retry-after", b"1"),))
-                await failure(busy)(scope, inbox, send)
+                await failure(_BUSY if isinstance(error, TooManyThreads) else _LATE)(scope, inbox, send)
                 logger.warning("%s", error)
         except Exception as error:  # also that of an HTTPError which cannot be sent
             if isinstance(error, Disconnected) and inbox.disconnected:

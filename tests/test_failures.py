@@ -17,7 +17,7 @@ from rawasgi.formats.endings import Done, Failure
 from rawasgi.handling import handler
 from rawasgi.request import Request
 from rawasgi.response import Response
-from rawasgi.streams import TooManyThreads
+from rawasgi.streams import TooManyThreads, deadline, timeout
 
 SECRET = "postgres://admin:hunter2@db"
 
@@ -29,6 +29,12 @@ async def source(items: int, error: Exception | None = None, wait: float | None 
         yield number
     if error is not None:
         raise error
+
+
+async def thinking(*pauses: float) -> AsyncIterator[int]:
+    for pause in pauses:
+        await asyncio.sleep(pause)
+        yield 0
 
 
 async def collected(stream: AsyncIterator[object]) -> list[object]:
@@ -62,6 +68,21 @@ def test_of_all_else_the_client_gets_an_id_and_the_log_the_rest(
     assert record.exc_info is not None
     assert record.exc_info[1] is error
     assert failure(error).id != said.id
+
+
+def test_each_deadline_is_told_by_its_name() -> None:
+    said = []
+    for stream in (
+        timeout(source(1, wait=7), 5),
+        timeout(thinking(1, 7), 5),
+        deadline(thinking(1, 3, 3), 5),
+    ):
+        last = clock.run(collected(told(stream)))[-1]
+        assert isinstance(last, Failure)
+        assert (last.code, last.retry) == ("timeout", True)
+        assert last.id is not None
+        said.append(last.message)
+    assert said == ["the first item took too long", "the next item took too long", "the stream took too long in total"]
 
 
 def test_a_stream_tells_its_end() -> None:

@@ -15,7 +15,7 @@ from rawasgi.dev.client import Result, connect, fetch, websocket
 from rawasgi.errors import AppError, Disconnected, HTTPError
 from rawasgi.handling import Function, handler
 from rawasgi.request import Request
-from rawasgi.streams import TooManyThreads
+from rawasgi.streams import DeadlineExceeded, TooManyThreads, begun, timeout
 
 SECRET = "secret of /srv/app.py"
 
@@ -284,6 +284,31 @@ def test_too_many_threads_is_503_and_one_line_in_the_log(caplog: pytest.LogCaptu
 def test_too_many_threads_after_the_start_is_raised() -> None:
     error = TooManyThreads("late")
     assert outcome(streaming(error, "first", wait=1)) == (200, b"first", error)
+
+
+async def thinking(*pauses: float) -> AsyncIterator[str]:
+    for pause in pauses:
+        await asyncio.sleep(pause)
+        yield "item"
+
+
+def test_a_first_item_that_took_too_long_is_504_and_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def endpoint(request: Request) -> object:
+        return respond.sse(await begun(timeout(thinking(61), 5, first=60)))
+
+    caplog.set_level(logging.WARNING)
+    assert outcome(endpoint) == (504, b"Gateway Timeout", None)
+    assert [record.getMessage() for record in caplog.records] == ["no first item came for 60 s"]
+
+
+def test_a_deadline_after_the_start_is_raised() -> None:
+    async def endpoint(request: Request) -> object:
+        return respond.stream(await begun(timeout(thinking(50, 6), 5, first=60)))
+
+    status, body, error = outcome(endpoint)
+    assert (status, body) == (200, b"item")
+    assert isinstance(error, DeadlineExceeded)
+    assert error.which == "idle"
 
 
 def test_a_handler_that_is_cancelled_answers_nothing() -> None:

@@ -49,6 +49,7 @@ WRAPPERS: dict[str, tuple[Wrap, int]] = {
     "heartbeat that beats": (lambda source: streams.heartbeat(source, 0.3, lambda: BEAT), 1),
     "conclude": (lambda source: streams.conclude(source, lambda count: None, raise_again), 0),
     "timeout": (lambda source: streams.timeout(source, LONG), 0),
+    "timeout with a first": (lambda source: streams.timeout(source, LONG, LONG), 0),
     "deadline": (lambda source: streams.deadline(source, LONG), 0),
     "batch of 1": (lambda source: streams.batch(source, 1), 0),
     "batch of 3": (lambda source: streams.batch(source, 3), 0),

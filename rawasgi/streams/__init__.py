@@ -1,7 +1,8 @@
 """What one does to a stream: functions from streams to a stream, which know no web."""
 
-from rawasgi.streams.base import Stream, close, owned
+from rawasgi.streams.base import DeadlineExceeded, Stream, close, owned
 from rawasgi.streams.batching import batch
+from rawasgi.streams.beginning import begun
 from rawasgi.streams.buffering import buffer
 from rawasgi.streams.concluding import conclude
 from rawasgi.streams.deadlines import deadline
@@ -13,9 +14,11 @@ from rawasgi.streams.threads import TooManyThreads, from_thread
 from rawasgi.streams.timeouts import timeout
 
 __all__ = [
+    "DeadlineExceeded",
     "Stream",
     "TooManyThreads",
     "batch",
+    "begun",
     "buffer",
     "close",
     "conclude",

@@ -3,12 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Sequence
 from types import coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from rawasgi.streams.stepping import Step, Waiter, cancelling, settle
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
+
+
+class DeadlineExceeded(TimeoutError):
+    """A stream took too long; *which*: to its "first" item, being "idle" before the next one, or in "total"."""
+
+    def __init__(self, text: str, which: Literal["first", "idle", "total"]) -> None:
+        super().__init__(text)
+        self.which = which
 
 
 async def close(*streams: object) -> None:

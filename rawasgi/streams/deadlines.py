@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TypeVar
 
-from rawasgi.streams.base import Pull, Stream
+from rawasgi.streams.base import DeadlineExceeded, Pull, Stream
 
 T = TypeVar("T")
 
@@ -13,7 +13,7 @@ def deadline(source: AsyncIterable[T], seconds: float) -> Stream[T]:
     """Yield from *source* for as long as *seconds* after the first item was asked for.
 
     Order: the source's. Reads ahead: nothing. Loses: what comes later. Closes: source, before it raises.
-    Raises: TimeoutError; what *source* raises, unchanged; ValueError unless *seconds* is more than 0.
+    Raises: DeadlineExceeded ("total"); what *source* raises, unchanged; ValueError unless *seconds* is more than 0.
     """
     if not seconds > 0:
         raise ValueError(f"a deadline must be more than 0 seconds away, not {seconds!r}: leave it out instead")
@@ -31,4 +31,4 @@ async def _deadline(source: AsyncIterable[T], seconds: float) -> AsyncIterator[T
                 return
             yield pull.item
         await pull.stop()
-        raise TimeoutError(f"the stream was not over in {seconds} s")
+        raise DeadlineExceeded(f"the stream was not over in {seconds} s", "total")

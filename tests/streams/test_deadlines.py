@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import clock
 import pytest
 
-from rawasgi.streams import deadline
+from rawasgi.streams import DeadlineExceeded, deadline
 
 
 async def paced(pause: float, log: list[str]) -> AsyncGenerator[float, None]:
@@ -29,8 +29,9 @@ def test_items_come_until_then_and_the_source_is_closed_before_it_raises() -> No
         log: list[str] = []
         stream = deadline(paced(3, log), 10)
         assert [await anext(stream) for _ in range(3)] == [3, 6, 9]
-        with pytest.raises(TimeoutError, match="not over in 10 s"):
+        with pytest.raises(DeadlineExceeded, match="not over in 10 s") as raised:
             await anext(stream)
+        assert raised.value.which == "total"
         assert log == ["closed at 11"]
 
     clock.run(main())

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import clock
 import pytest
 
-from rawasgi.streams import timeout
+from rawasgi.streams import DeadlineExceeded, timeout
 
 log: list[str] = []
 
@@ -40,9 +40,40 @@ def test_an_item_that_takes_longer_cancels_and_closes_the_source_before_it_raise
     async def main() -> None:
         stream = timeout(paced(9, 11), 10)
         assert await anext(stream) == 9
-        with pytest.raises(TimeoutError, match="no item came for 10 s"):
+        with pytest.raises(DeadlineExceeded, match=r"^no item came for 10 s") as raised:
             await anext(stream)
+        assert raised.value.which == "idle"
         assert log == ["cancelled at 19", "closed at 20"]
+
+    clock.run(main())
+
+
+@pytest.mark.parametrize(("seconds", "first"), [(10, None), (100, 10), (1, 10)])
+def test_a_first_item_that_takes_longer_is_told_from_the_others(seconds: float, first: float | None) -> None:
+    async def main() -> None:
+        with pytest.raises(DeadlineExceeded, match=r"^no first item came for 10 s") as raised:
+            await anext(timeout(paced(11), seconds, first))
+        assert raised.value.which == "first"
+        assert log == ["cancelled at 10", "closed at 11"]
+
+    clock.run(main())
+
+
+def test_the_first_item_may_take_longer_than_the_others_and_is_no_excuse_for_them() -> None:
+    async def main() -> None:
+        stream = timeout(paced(50, 4, 6), 5, first=60)
+        assert [await anext(stream), await anext(stream)] == [50, 54]
+        with pytest.raises(DeadlineExceeded, match=r"^no item came for 5 s"):
+            await anext(stream)
+        assert log == ["cancelled at 59", "closed at 60"]
+
+    clock.run(main())
+
+
+def test_an_empty_source_is_not_late() -> None:
+    async def main() -> None:
+        assert [item async for item in timeout(paced(), 5, first=1)] == []
+        assert log == ["closed at 1"]
 
     clock.run(main())
 
@@ -126,6 +157,8 @@ def test_it_must_be_more_than_0_seconds(seconds: float) -> None:
         source = paced(1)
         with pytest.raises(ValueError, match=f"more than 0 seconds, not {seconds}"):
             timeout(source, seconds)
+        with pytest.raises(ValueError, match=f"more than 0 seconds, not {seconds}"):
+            timeout(source, 10, first=seconds)
         await source.aclose()
 
     clock.run(main())
