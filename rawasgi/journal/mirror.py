@@ -1,0 +1,281 @@
+"""A journal that is kept elsewhere, and mirrored here for those who follow it in this process.
+
+Theory of operation
+===================
+
+**A window, and what is behind it.** One reader feeds what comes into the window of a topic: the newest entries, decoded
+and encoded once for all. A follower is a cursor, as in memory. It reads from the window what is in it; what is not, in
+pages, from where the journal is kept; and what is not there either is a Gap. So a window may begin anywhere, forget
+and have holes, and nothing is lost or doubled: the cursor alone says what comes next.
+
+**A life has a base.** A later life of the journal has a greater one, 0 is a journal that was not there yet. A follower
+below the mirror's base has missed a restart and is told; one above it came in by a look that was quicker than the
+reader, and waits for the mirror. A journal that came back with less than was seen is told at once, by ``compare``.
+"""
+
+import asyncio
+import json
+from abc import abstractmethod
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from rawasgi.formats.sse import Event
+from rawasgi.journal.base import Entry, Gap, Journal, Slow, latest
+from rawasgi.streams import Stream
+
+PAGE = 256  # entries that are read at once
+WINDOW = 1024  # entries of a topic that stay here for its followers
+WINDOW_BYTES = 1024 * 1024
+
+
+class Closed(RuntimeError):
+    """The journals were closed: what comes after their block needs journals of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is kept at the time of a look: the numbers *first* to *last* of the life *base*."""
+
+    base: int
+    first: int
+    last: int
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry as it is kept: a *text* of JSON; the end has an empty one."""
+
+    base: int
+    number: int
+    text: str
+
+
+def write(event: Event, key: str | None) -> str:
+    fields = [event.data, event.event, event.retry, event.comment, key]
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+class Mirror(Journal):
+    """A journal with a window on what is kept elsewhere. It is fed while it has followers, and holds nothing else."""
+
+    def __init__(self, topic: str, owner: str) -> None:
+        super().__init__(topic, owner, f"{0:08x}")
+        self._followers: set[_Follower] = set()
+        self._over = False
+        self._last = 0
+        self._reset(0, 0)
+
+    @abstractmethod
+    async def look(self) -> State:
+        """Return what is kept now; a journal that is not there has the base 0. Raises: Closed."""
+
+    @abstractmethod
+    async def page(self, base: int, number: int) -> list[Kept]:
+        """Return what comes after *number* in the life *base*, up to PAGE entries. Raises: Closed."""
+
+    @abstractmethod
+    async def begin(self) -> None:
+        """There are followers: feed what comes after ``place``, from now on. Raises: Closed."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """There are no followers any more."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The base and the number of the last that was fed."""
+        return self._base, self._last + self._ended
+
+    def feed(self, entries: Iterable[Kept]) -> None:
+        """Take what came, in order; what is known already is passed over."""
+        for kept in entries:
+            if kept.base > self._base:
+                self._reset(kept.base, kept.number - 1)
+            if kept.base < self._base or kept.number <= self._last:
+                continue
+            if kept.number > self._last + 1:
+                self._forget(kept.number - 1)
+            if kept.text:
+                self._keep(self._entry(kept))
+            else:
+                self._ended = True
+        self._wake()
+
+    def compare(self, state: State) -> None:
+        """Take note of what is kept after the connection was lost: if it is less than was seen, life begins anew."""
+        if state.base != 0 and (state.base, state.last) < (self._base, self._last):
+            for follower in self._followers:
+                if follower.base != 0:
+                    follower.gap = Gap("restarted", self._id(follower.base, follower.number))
+                    follower.base = 0
+            self._reset(state.base, state.first - 1)
+            self._wake()
+
+    def stop(self) -> None:
+        """End the streams of all followers."""
+        self._over = True
+        self._wake()
+
+    def follow(
+        self, after: str | None = None, *, slow: Slow = "drop_oldest", backlog: int = 1000
+    ) -> Stream[Entry | Gap]:
+        if backlog < 1:
+            raise ValueError(f"a follower's backlog must be 1 or more, not {backlog!r}")
+        if slow == "wait":
+            raise ValueError(
+                "slow must not be 'wait' here: publishers in other processes cannot be held up; use 'disconnect', "
+                "and who comes back with the last id goes on there"
+            )
+        return Stream(self._follow(after, slow, backlog))
+
+    async def _follow(self, after: str | None, slow: Slow, backlog: int) -> AsyncIterator[Entry | Gap]:
+        follower = _Follower(slow, backlog)
+        try:
+            await self._join(follower, after)
+            while not self._over:
+                if follower.gap is not None:
+                    gap, follower.gap = follower.gap, None
+                    yield gap
+                    if follower.leaves:
+                        return
+                elif follower.base < self._base:
+                    if follower.base != 0:
+                        follower.gap = Gap("restarted", self._id(follower.base, follower.number))
+                    follower.base, follower.number, follower.until = self._base, self._begin, self._last
+                elif follower.base == self._base and follower.number < self._last:
+                    for entry in await self._next(follower):
+                        follower.number = max(follower.number, entry.number)
+                        yield entry
+                elif follower.base == self._base and self._ended:
+                    return
+                else:
+                    await follower.woken()
+        except Closed:
+            return
+        finally:
+            self._followers.discard(follower)
+            if not self._followers:
+                self._forget(self._last)
+                self.leave()
+
+    async def _join(self, follower: "_Follower", after: str | None) -> None:
+        state = await self.look()
+        self.epoch = epoch(state.base)
+        position = self.position(after, state.first, state.last)
+        follower.base, follower.number, follower.gap = state.base, position.number, position.gap
+        follower.until = state.last
+        if not self._followers or state.base == 0 or state.base > self._base:
+            self._reset(state.base, state.first - 1)
+            self._last = max(self._last, state.last - PAGE)  # what the next ones to come will want
+        self._followers.add(follower)
+        await self.begin()
+
+    async def _next(self, follower: "_Follower") -> list[Entry]:
+        """Return what comes next for *follower*; nothing, if its gap or its place was changed."""
+        limit = PAGE
+        if follower.number < follower.until:
+            if follower.jump is not None:
+                limit = follower.until - follower.number
+        elif follower.jump is not None:
+            had = self._id(follower.base, follower.number)
+            follower.gap = Gap("slow", had, follower.jump - follower.number)
+            follower.number = follower.until = follower.jump
+            follower.jump = None
+            return []
+        elif self._last - follower.number > follower.backlog:
+            return await self._late(follower)
+        return (await self._page(follower))[:limit]
+
+    async def _late(self, follower: "_Follower") -> list[Entry]:
+        last, had = self._last, self._id(follower.base, follower.number)
+        lost = last - follower.number - follower.backlog
+        if follower.slow == "latest":
+            entries: list[Entry] = []
+            while follower.number < last and (page := await self._page(follower)):
+                follower.number = page[-1].number
+                entries = latest(entries + page)
+            return entries
+        if follower.slow == "disconnect":
+            follower.gap, follower.leaves = Gap("slow", had, lost + follower.backlog), True
+        elif follower.slow == "drop_oldest":
+            follower.gap = Gap("slow", had, lost)
+            follower.number += lost
+            follower.until = last  # these it gets, however slow it is
+        else:
+            follower.until, follower.jump = last - lost, last
+        return []
+
+    async def _page(self, follower: "_Follower") -> list[Entry]:
+        number, base, last = follower.number, follower.base, self._last
+        if self._window and number + 1 >= self._window[0].number:
+            if number + 1 == last:
+                return [self._window[-1]]  # what nearly every follower reads, nearly always
+            begin = number + 1 - self._window[0].number
+            return list(islice(self._window, begin, begin + PAGE))
+        kept = await self.page(base, number)
+        if follower.base != base:
+            return []
+        lost = (kept[0].number if kept else last + 1) - 1 - number
+        if lost > 0:
+            follower.gap = Gap("trimmed", self._id(base, number), lost)
+            follower.number += lost
+            follower.jump = None
+            return []
+        return [self._entry(each) for each in kept if each.text]
+
+    def _reset(self, base: int, number: int) -> None:
+        self._base, self._begin, self._ended = base, number, False  # *_begin*: after it, this life is kept
+        self._forget(number)
+
+    def _forget(self, last: int) -> None:
+        self._window: deque[Entry] = deque()
+        self._bytes = 0
+        self._last = last
+
+    def _keep(self, entry: Entry) -> None:
+        self._window.append(entry)
+        self._bytes += len(entry.encoded)
+        self._last = entry.number
+        while len(self._window) > 1 and (len(self._window) > WINDOW or self._bytes > WINDOW_BYTES):
+            self._bytes -= len(self._window.popleft().encoded)
+
+    def _entry(self, kept: Kept) -> Entry:
+        data, event, retry, comment, key = json.loads(kept.text)
+        return Entry(kept.number, Event(data, event, self._id(kept.base, kept.number), retry, comment), key)
+
+    def _id(self, base: int, number: int) -> str:
+        return f"{self._tag}-{epoch(base)}-{number}"
+
+    def _wake(self) -> None:
+        for follower in self._followers:
+            follower.wake()
+
+
+class _Follower:
+    """One reader, and where it stands; *gap* is what it is told next."""
+
+    def __init__(self, slow: Slow, backlog: int) -> None:
+        self.slow = slow
+        self.backlog = backlog
+        self.base = 0
+        self.number = 0
+        self.gap: Gap | None = None
+        self.until = 0  # a replay is as long as it is: only who has caught up can fall behind
+        self.jump: int | None = None  # where it goes on after *until*
+        self.leaves = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    async def woken(self) -> None:
+        self._waiting = asyncio.get_running_loop().create_future()
+        await self._waiting
+
+    def wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+def epoch(base: int) -> str:
+    return f"{base & 0xFFFFFFFF:08x}"
