@@ -291,3 +291,15 @@ def test_a_cancellation_keeps_the_text_by_which_its_maker_knows_it() -> None:
         return ()
 
     assert clock.run(script()) == ("Cancelled via cancel scope 7f",)
+
+
+def test_it_can_be_told_that_its_client_left() -> None:
+    async def script() -> None:
+        inbox = Inbox(asyncio.Event().wait)  # type: ignore[arg-type]  # never
+        inbox.leave()
+        assert inbox.poll()
+        with pytest.raises(Disconnected):
+            await inbox.read()
+        assert await inbox() == {"type": "http.disconnect"}
+
+    clock.run(script())

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,14 @@ def test_zero_copy_ends_in_silence_when_the_client_is_gone(tmp_path: Path, serve
     path.write_bytes(b"x" * (5 * MIB))
     served(path, server, ZEROCOPY)
     assert len(server.messages) == messages
+
+
+def test_zero_copy_lets_others_run_when_send_takes_long(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"x" * (5 * MIB))
+    server = Server(on_first=lambda: time.sleep(0.006))
+    served(path, server, ZEROCOPY)
+    assert len(server.messages) == 6
 
 
 # Opening and closing

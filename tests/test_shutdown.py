@@ -16,6 +16,7 @@ from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.compression import compress
 from rawasgi.dev.client import HTTPClient, connect, fetch, websocket
 from rawasgi.dev.client import lifespan as living
+from rawasgi.extensions import early_hints
 from rawasgi.formats import csv, json_array, json_seq, ndjson, sse
 from rawasgi.handling import handler
 from rawasgi.lifespans import lifespan
@@ -257,6 +258,7 @@ def test_a_signal_begins_it_and_then_is_the_servers() -> None:
             async with connect(drain(respond.sse(source.__aiter__()))) as client:
                 await client.started()
                 signal.raise_signal(signal.SIGUSR1)
+                signal.raise_signal(signal.SIGUSR2)  # whose default would be the end of us
                 return await client.rest()
 
     try:
@@ -304,6 +306,7 @@ def test_a_file_that_the_server_sends_is_complete(tmp_path: Path) -> None:
         drain = Drain()
         app = drain(files.file(tmp_path / "a"))
         async with connect(app, scope={"extensions": {"http.response.pathsend": {}}}) as client:
+            await client.started()
             drain.begin()
             await client.finished()
 
@@ -319,3 +322,8 @@ def test_a_lifespan_passes_and_an_idle_process_need_not_wait() -> None:
 
     clock.run(script())
     assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+
+
+def test_what_comes_before_and_after_an_answer_passes() -> None:
+    app = Drain()(early_hints(respond.text("x"), ["</a.css>; rel=preload"]))
+    assert clock.run(fetch(app, scope={"extensions": {"http.response.early_hint": {}}})).body == b"x"

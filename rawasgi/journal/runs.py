@@ -24,7 +24,7 @@ class _Run:
         self.readers = 0
         self.why = "cancelled"
         self.task: asyncio.Task[None]
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer: asyncio.TimerHandle  # of what comes when nobody follows
 
 
 class Runs:
@@ -58,8 +58,7 @@ class Runs:
         for run in runs:
             run.why = "shutdown"
             run.task.cancel()
-            if run.timer is not None:
-                run.timer.cancel()
+            run.timer.cancel()
         await asyncio.gather(*(run.task for run in runs), return_exceptions=True)
 
     def __len__(self) -> int:
@@ -75,8 +74,9 @@ class Runs:
             raise OverflowError(f"there are {self._most} runs, as many as may be: ask again later")
         name = secrets.token_hex(8)
         run = self._runs[name, owner] = _Run(self._make(name, owner))
-        run.task = asyncio.get_running_loop().create_task(self._produce(name, owner, run, source))
-        self._wait(name, owner, run)
+        loop = asyncio.get_running_loop()
+        run.task = loop.create_task(self._produce(name, owner, run, source))
+        run.timer = loop.call_later(self._abandoned, self._abandon, run)
         await asyncio.sleep(0)  # a task that is cancelled before it began never closes its source
         return name
 
@@ -129,8 +129,7 @@ class Runs:
 
     async def _read(self, name: str, owner: str, run: _Run, stream: Stream[Entry | Gap]) -> AsyncIterator[Entry | Gap]:
         run.readers += 1
-        if run.timer is not None:
-            run.timer.cancel()
+        run.timer.cancel()
         try:
             async with owned(stream) as items:
                 async for item in items:
@@ -141,8 +140,7 @@ class Runs:
 
     def _wait(self, name: str, owner: str, run: _Run) -> None:
         """See to it that a run which nobody follows ends, and one that is over is forgotten."""
-        if run.timer is not None:
-            run.timer.cancel()
+        run.timer.cancel()
         if run.readers or self._runs.get((name, owner)) is not run:
             return
         loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from clock import now, run
 
+from rawasgi import respond
 from rawasgi.formats.sse import Event
 from rawasgi.journal import Ended, Entry, Gap, MemoryJournal
 from rawasgi.journal.base import Slow
@@ -193,6 +194,54 @@ def test_what_is_trimmed_while_one_replays_is_told() -> None:
 def test_a_backlog_must_be_one_or_more() -> None:
     with pytest.raises(ValueError, match="backlog"):
         MemoryJournal().follow(backlog=0)
+
+
+def test_several_publishers_wait_together() -> None:
+    async def script() -> list[object]:
+        journal = MemoryJournal()
+        reader = journal.follow(slow="wait", backlog=1)
+        await filled(journal, "a")
+        await anext(reader)
+        waiting = [asyncio.create_task(journal.append(Event(text))) for text in "bcd"]
+        await asyncio.sleep(1)
+        read = await taken(reader, 3)
+        await asyncio.gather(*waiting)
+        await reader.aclose()
+        return read
+
+    assert run(script()) == ["b", "c", "d"]
+
+
+# Ids that are not of here
+
+
+@pytest.mark.parametrize(
+    ("of", "reason", "replayed"),
+    [
+        (MemoryJournal("topic", "bob"), "foreign", False),
+        (MemoryJournal("other", "alice"), "foreign", False),
+        (MemoryJournal("topic", "alice"), "restarted", True),
+        (None, "foreign", False),
+    ],
+    ids=["of another owner", "of another topic", "of another life", "of nobody"],
+)
+def test_an_id_of_elsewhere_is_told_and_only_a_former_life_replays(
+    of: MemoryJournal | None, reason: str, replayed: bool
+) -> None:
+    async def script() -> list[object]:
+        journal = MemoryJournal("topic", "alice")
+        await filled(journal, "a", "b")
+        after = "7" if of is None else await of.append(Event("x"))
+        await journal.end()
+        return await rest(journal.follow(after))
+
+    assert run(script()) == [(reason, None), *(["a", "b"] if replayed else [])]
+
+
+def test_a_client_is_told_of_a_gap() -> None:
+    assert Gap("restarted").event == Event('{"reason": "restarted"}', "gap")
+    assert Gap("trimmed", "x", 3).event == Event('{"reason": "trimmed", "count": 3}', "gap")
+    assert respond.event(Gap("slow", count=1)) == b'event: gap\ndata: {"reason": "slow", "count": 1}\n\n'
 
 
 # Many
