@@ -15,6 +15,7 @@ from valkeys import Valkey, valkey
 from rawasgi.formats.sse import Event
 from rawasgi.journal import Ended, Entry, Gap, Journal, MemoryJournal
 from rawasgi.journal.base import Slow
+from rawasgi.streams import Stream
 
 PATIENCE = 30.0  # seconds, for a machine that is busy with other things
 
@@ -379,9 +380,9 @@ def test_who_leaves_while_it_waits_leaves_nobody_else_waiting(play: Play) -> Non
 
 
 class Reader:
-    """A follower, and how many events it has behind it."""
+    """A follower, and how many events it has behind it; None: where it begins is settled with its first step."""
 
-    def __init__(self, stream: AsyncIterator[Entry | Gap], behind: int) -> None:
+    def __init__(self, stream: Stream[Entry | Gap], behind: int | None) -> None:
         self.stream = stream
         self.behind = behind
 
@@ -426,18 +427,16 @@ class Machine(RuleBasedStateMachine):
     @rule(target=readers, place=st.integers(0, 20))
     def follow(self, place: int) -> Reader:
         place = min(place, len(self.said))
-        first = max(len(self.said) - 5, 0)
-        after = None if place == 0 else self.said[place - 1][0]
-        reader = Reader(self.journal.follow(after), first if after is None else place)
+        reader = Reader(self.journal.follow(self.said[place - 1][0] if place else None), place or None)
         self.open.append(reader)
-        if after is None and self.ahead(reader):  # where it begins is settled with its first step
-            self.step(reader)
         return reader
 
-    def ahead(self, reader: Reader) -> int:
-        return len(self.said) - reader.behind
+    def ahead(self, reader: Reader) -> bool:
+        return len(self.said) > (reader.behind or 0)
 
     def step(self, reader: Reader) -> None:
+        if reader.behind is None:
+            reader.behind = max(len(self.said) - 5, 0)
         item = self.do(anext(reader.stream))
         if isinstance(item, Gap):
             assert item.reason == "trimmed"
@@ -458,7 +457,7 @@ class Machine(RuleBasedStateMachine):
     @rule(reader=consumes(readers))
     def close(self, reader: Reader) -> None:
         self.open.remove(reader)
-        self.do(reader.stream.aclose())  # type: ignore[attr-defined]  # a Stream
+        self.do(reader.stream.aclose())
 
     @rule(sure=st.integers(0, 3))
     def end(self, sure: int) -> None:
@@ -469,11 +468,14 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.do(self.journal.end())
-            for reader in self.open:
+            while self.open:
+                reader = self.open.pop()
                 while self.ahead(reader):
                     self.step(reader)
                 assert self.do(rest(reader.stream)) == []
         finally:
+            for reader in self.open:
+                self.do(reader.stream.aclose())
             self.do(self.house.__aexit__())
             self.loop.close()
 
