@@ -1,4 +1,8 @@
-"""What one does to a stream: functions from streams to a stream, which know no web."""
+"""What one does to a stream: functions from streams to a stream, which know no web.
+
+Deadlines, in seconds: ``timeout`` (to the first item, and between items) and ``deadline`` (in total) raise
+DeadlineExceeded; ``begun`` does so before there is a stream. Those of the reader and of closing are the sender's.
+"""
 
 from rawasgi.streams.base import DeadlineExceeded, Stream, close, owned
 from rawasgi.streams.batching import batch

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from examples.raw.routes import router as rows
 from rawasgi import HTTPError, Request, Response, Router, files, handler, respond, streams
 from rawasgi.asgi import Receive, Received, Scope, Send, Sent
 from rawasgi.compression import compress
+from rawasgi.failures import told
 
 opened: Counter[str] = Counter()
 released: Counter[str] = Counter()
@@ -218,6 +219,129 @@ async def few(request: Request) -> AsyncIterator[str]:
     for number in range(3):
         yield f"{number}\n"
         await asyncio.sleep(0.05)
+
+
+# Deadlines
+
+LIMIT = 0.3  # seconds
+
+
+async def silent_after(name: str, items: int) -> AsyncIterator[str]:
+    async with resource(name):
+        for _ in range(items):
+            yield "item\n"
+        await asyncio.Event().wait()
+
+
+def blocked_after(name: str, items: int) -> Iterator[str]:
+    opened[name] += 1
+    try:
+        for _ in range(items):
+            yield "item\n"
+        time.sleep(1)
+        yield "too late\n"
+    finally:
+        release(name)
+
+
+def slow(name: str, items: int) -> AsyncIterable[str]:
+    """A source that gives *items* and then nothing more; in a thread, if its name says so."""
+    return streams.from_thread(blocked_after(name, items)) if "thread" in name else silent_after(name, items)
+
+
+async def ticking(name: str) -> AsyncIterator[str]:
+    async with resource(name):
+        while True:
+            yield "tick\n"
+            await asyncio.sleep(0.02)
+
+
+def ticking_thread(name: str) -> Iterator[str]:
+    opened[name] += 1
+    try:
+        while True:
+            yield "tick\n"
+            time.sleep(0.02)
+    finally:
+        release(name)
+
+
+@router.get("/late/{which}/{kind}")
+async def late(request: Request) -> Response:
+    """A source that breaks the deadline *which*, and is (*kind*) "async" or a "thread"."""
+    which, kind = request.param("which"), request.param("kind")
+    name = f"late/{which}/{kind}"
+    if which == "first":
+        return respond.stream(await streams.begun(streams.timeout(slow(name, 0), 60, first=LIMIT)))
+    if which == "idle":
+        return respond.stream(streams.timeout(slow(name, 1), LIMIT))
+    if which == "total":
+        source = streams.from_thread(ticking_thread(name)) if kind == "thread" else ticking(name)
+        return respond.stream(streams.deadline(source, LIMIT))
+    if kind == "thread":
+        return respond.stream(streams.from_thread(lots(name)), send=LIMIT)
+    return respond.stream(lots_async(name), send=LIMIT)
+
+
+def lots(name: str) -> Iterator[bytes]:
+    opened[name] += 1
+    try:
+        while True:
+            yield bytes(4096)
+    finally:
+        release(name)
+
+
+async def lots_async(name: str) -> AsyncIterator[bytes]:
+    async with resource(name):
+        while True:
+            yield bytes(65536)
+
+
+@router.get("/told-late/{which}")
+async def told_late(request: Request) -> Response:
+    """As ``late``, but the client is told in the stream's own format."""
+    which = request.param("which")
+    name = f"told-late/{which}"
+    if which == "total":
+        return respond.sse(told(streams.deadline(ticking(name), LIMIT)))
+    return respond.sse(told(streams.timeout(slow(name, int(which == "idle")), LIMIT)))
+
+
+class Unwilling:
+    """A source whose clean-up hangs; *items*, and then it is over, or silent for ever."""
+
+    def __init__(self, name: str, items: int, silent: bool) -> None:
+        self.name, self.left, self.silent = name, items, silent
+        self.closed = False
+        opened[name] += 1
+
+    def __aiter__(self) -> "Unwilling":
+        return self
+
+    async def __anext__(self) -> str:
+        await asyncio.sleep(0)  # or granian has it all in one message, and sends no chunks
+        if self.left:
+            self.left -= 1
+            return "item\n"
+        if self.silent:
+            await asyncio.Event().wait()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        if not self.closed:
+            self.closed = True
+            try:
+                await asyncio.Event().wait()
+            finally:
+                release(self.name)
+
+
+@router.get("/unwilling/{how}")
+async def unwilling(request: Request) -> Response:
+    """It "ends" by itself, or its client "leaves" it."""
+    how = request.param("how")
+    return respond.stream(Unwilling(f"unwilling/{how}", 1, how == "leaves"), cleanup=LIMIT)
 
 
 # Files: those beside the server's log
