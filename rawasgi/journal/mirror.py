@@ -272,6 +272,10 @@ class _Follower:
         self._waiting = asyncio.get_running_loop().create_future()
         await self._waiting
 
+    @property
+    def waits(self) -> bool:
+        return self._waiting is not None and not self._waiting.done()
+
     def wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)

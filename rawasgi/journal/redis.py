@@ -41,6 +41,7 @@ T = TypeVar("T")
 logger = logging.getLogger("rawasgi")
 
 _CONNECTIONS = 8  # at most, beside the one that blocks
+_ANSWER = 5.0  # seconds that a command may take
 _BLOCK = 5.0  # seconds; who has heard nothing for twice as long, has lost the connection
 
 
@@ -67,6 +68,8 @@ class RedisJournals:
         for name, value in {**bounds, "patience": patience}.items():
             if value is not None and not value > 0:
                 raise ValueError(f"RedisJournals.{name} must be more than 0, not {value!r}")
+        if patience > 60:
+            raise ValueError(f"RedisJournals.patience must be 60 s at most, not {patience!r}: a retry is known so long")
         self.prefix = prefix
         self.patience = patience
         self._bounds = (max_items, max_bytes, *(int(1000 * (seconds or 0)) for seconds in (max_age, max_idle)))
@@ -83,8 +86,8 @@ class RedisJournals:
     async def __aenter__(self) -> "RedisJournals":
         """Start the reader; a Redis that is not there yet is waited for, where it is needed."""
         never = Retry(NoBackoff(), 0)  # we do that, and know what may be done twice
-        self.client = Redis.from_url(self._url, decode_responses=True, protocol=2, retry=never)
-        self._blocking = Redis.from_url(self._url, decode_responses=True, protocol=2, retry=never, socket_timeout=None)
+        # Without socket_timeout: redis-py uses wait_for() for it, which loses cancellations before Python 3.12.
+        self.client = Redis.from_url(self._url, decode_responses=True, protocol=2, retry=never, socket_timeout=None)
         self._script = self.client.register_script(SCRIPT)
         self._reader = asyncio.create_task(self._read(), name=f"rawasgi: reads {self.prefix}* in Redis")
         return self
@@ -98,7 +101,6 @@ class RedisJournals:
             for journal in self._followed.values():
                 journal.stop()
             await self.client.aclose()
-            await self._blocking.aclose()
 
     def topic(self, topic: str, owner: str = "") -> "RedisJournal":
         """Return the journal of *topic* of *owner*: the same one, as long as somebody has it."""
@@ -119,7 +121,7 @@ class RedisJournals:
                 if self._closed.is_set():
                     break
                 try:
-                    return await command()
+                    return await _in_time(_ANSWER, command())
                 except (AuthenticationError, AuthorizationError):
                     raise  # no time heals that
                 except (Gone, Late, ReadOnlyError, OSError):
@@ -159,7 +161,7 @@ class RedisJournals:
             try:
                 await self._read_on(None)
                 for journal in list(self._followed.values()):
-                    journal.compare(_state(await self.ask(journal, "look")))
+                    journal.compare(_state(await _in_time(_ANSWER, self.ask(journal, "look"))))
                 self._back()
                 delays = _delays()
                 while True:
@@ -174,8 +176,7 @@ class RedisJournals:
         """Read what has come; wait for it for *block* milliseconds."""
         places: dict[Any, Any] = {self._bell: self._rung}
         places |= {key: "{}-{}".format(*journal.place) for key, journal in self._followed.items()}
-        async with asyncio.timeout(2 * _BLOCK):
-            reply: Any = await self._blocking.xread(places, PAGE, block)
+        reply: Any = await _in_time(2 * _BLOCK, self.client.xread(places, PAGE, block))
         for key, entries in reply:
             if key == self._bell:
                 self._rung = entries[-1][0]
@@ -268,6 +269,11 @@ def _kept(entries: Iterable[tuple[str, dict[str, str]]]) -> Iterator[Kept]:
     for place, fields in entries:
         base, number = place.split("-")
         yield Kept(int(base), int(number), fields["e"])
+
+
+async def _in_time(limit: float, reply: Awaitable[T]) -> T:
+    async with asyncio.timeout(limit):
+        return await reply
 
 
 def _delays() -> Iterator[float]:
