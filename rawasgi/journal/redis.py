@@ -230,25 +230,15 @@ class RedisJournal(Mirror):
         Raises: ConnectionError when it was away for *patience* seconds; the event may have been kept then, or not.
         """
         self.entry(1, event, key)  # what cannot be encoded is refused here
-        text, patience = write(event, key), self._journals.patience
-        try:
-            async with asyncio.timeout(patience):
-                async with self._turn:
-                    self._count += 1
-                    count = self._count
-                    base, _, number, ended = await self._run("append", text, count)
-        except TimeoutError:
-            raise ConnectionError(
-                f"Redis did not answer for {patience:g} s, so nobody knows whether the event for {self.topic!r} was "
-                "kept: append it again, and it may come twice; give it an id in its data, if that matters"
-            ) from None
+        base, _, number, ended = await self._say("append", write(event, key))
         if ended == 2:
             raise Ended(f"nothing can follow the end of {self.topic!r}: take another topic")
         self._written = (int(base), number)
         return self._id(int(base), number)
 
     async def end(self) -> None:
-        await self._run("end")
+        """Say that nothing more will come, as ``Journal.end``. Raises: ConnectionError, as ``append``."""
+        await self._say("end")
 
     async def look(self) -> State:
         return _state(await self._run("look"))
@@ -261,6 +251,18 @@ class RedisJournal(Mirror):
 
     def leave(self) -> None:
         self._journals.leave(self)
+
+    async def _say(self, doing: str, text: str = "") -> list[Any]:
+        patience = self._journals.patience
+        try:
+            async with asyncio.timeout(patience), self._turn:
+                self._count += 1
+                return await self._run(doing, text, self._count)
+        except TimeoutError:
+            raise ConnectionError(
+                f"Redis did not answer for {patience:g} s, so nobody knows whether the {doing} to {self.topic!r} was "
+                "done: say it again, and an event may come twice; give it an id in its data, if that matters"
+            ) from None
 
     async def _run(self, doing: str, text: str = "", count: int = 0) -> list[Any]:
         return await self._journals.call(lambda: self._journals.ask(self, doing, text, count))

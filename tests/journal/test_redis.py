@@ -185,6 +185,8 @@ def test_an_append_waits_and_gives_up_with_a_sentence(tmp_path: Path) -> None:
             with pytest.raises(ConnectionError, match=r"Redis did not answer for 0.2 s, so nobody knows") as raised:
                 await filled(journal, "b")
             assert not isinstance(raised.value, Gone)
+            with pytest.raises(ConnectionError, match="whether the end to 'news' was done"):
+                await journal.end()
         async with RedisJournals(server.url) as journals:
             journal = journals.topic("news")
             appending = asyncio.create_task(filled(journal, "c"))
