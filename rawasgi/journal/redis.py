@@ -41,6 +41,7 @@ T = TypeVar("T")
 logger = logging.getLogger("rawasgi")
 
 _CONNECTIONS = 8  # at most, beside the one that blocks
+_NEVER = (2**64, 0)
 _ANSWER = 5.0  # seconds that a command may take
 _BLOCK = 5.0  # seconds; who has heard nothing for twice as long, has lost the connection
 
@@ -78,6 +79,7 @@ class RedisJournals:
         self._rung = "0-0"
         self._journals: WeakValueDictionary[str, RedisJournal] = WeakValueDictionary()
         self._followed: dict[str, RedisJournal] = {}
+        self._asked: dict[str, tuple[int, int]] = {}  # the topics that the reader waits for, and after which entry
         self._room = asyncio.Semaphore(_CONNECTIONS)
         self._closed = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -117,15 +119,14 @@ class RedisJournals:
         if self._reader is None:
             raise RuntimeError("RedisJournals must be open: async with RedisJournals(url) as journals")
         async with self._room:
-            for delay in _delays():
-                if self._closed.is_set():
-                    break
+            delays = _delays()
+            while not self._closed.is_set():
                 try:
                     return await _in_time(_ANSWER, command())
                 except (AuthenticationError, AuthorizationError):
                     raise  # no time heals that
                 except (Gone, Late, ReadOnlyError, OSError):
-                    await self._pause(delay)
+                    await self._pause(next(delays))
         raise Closed("RedisJournals is closed: what comes after its block needs another one")
 
     async def ask(self, journal: "RedisJournal", doing: str, text: str = "", count: int = 0) -> list[Any]:
@@ -142,14 +143,18 @@ class RedisJournals:
 
     async def begin(self, journal: "RedisJournal") -> None:
         """Read *journal*, too, from now on."""
-        self._followed[journal.key] = journal
-        await self.call(self._ring)
+        if journal.key not in self._followed:
+            self._followed[journal.key] = journal
+            await self.call(lambda: self._ring(journal))
 
     def leave(self, journal: "RedisJournal") -> None:
         """Read *journal* no more."""
         self._followed.pop(journal.key, None)
 
-    async def _ring(self) -> None:
+    async def _ring(self, journal: "RedisJournal") -> None:
+        """Have the reader ask anew, unless it asks for what *journal* wants; it does so each _BLOCK in any case."""
+        if self._asked.get(journal.key, _NEVER) <= journal.place:
+            return
         async with self.client.pipeline() as pipe:
             pipe.xadd(self._bell, {"e": ""}, maxlen=1)
             pipe.expire(self._bell, 60)
@@ -174,8 +179,9 @@ class RedisJournals:
 
     async def _read_on(self, block: int | None) -> None:
         """Read what has come; wait for it for *block* milliseconds."""
+        self._asked = {key: journal.place for key, journal in self._followed.items()}
         places: dict[Any, Any] = {self._bell: self._rung}
-        places |= {key: "{}-{}".format(*journal.place) for key, journal in self._followed.items()}
+        places |= {key: f"{base}-{number}" for key, (base, number) in self._asked.items()}
         reply: Any = await _in_time(2 * _BLOCK, self.client.xread(places, PAGE, block))
         for key, entries in reply:
             if key == self._bell:
@@ -224,25 +230,15 @@ class RedisJournal(Mirror):
         Raises: ConnectionError when it was away for *patience* seconds; the event may have been kept then, or not.
         """
         self.entry(1, event, key)  # what cannot be encoded is refused here
-        text, patience = write(event, key), self._journals.patience
-        try:
-            async with asyncio.timeout(patience):
-                async with self._turn:
-                    self._count += 1
-                    count = self._count
-                    base, _, number, ended = await self._run("append", text, count)
-        except TimeoutError:
-            raise ConnectionError(
-                f"Redis did not answer for {patience:g} s, so nobody knows whether the event for {self.topic!r} was "
-                "kept: append it again, and it may come twice; give it an id in its data, if that matters"
-            ) from None
+        base, _, number, ended = await self._say("append", write(event, key))
         if ended == 2:
             raise Ended(f"nothing can follow the end of {self.topic!r}: take another topic")
         self._written = (int(base), number)
         return self._id(int(base), number)
 
     async def end(self) -> None:
-        await self._run("end")
+        """Say that nothing more will come, as ``Journal.end``. Raises: ConnectionError, as ``append``."""
+        await self._say("end")
 
     async def look(self) -> State:
         return _state(await self._run("look"))
@@ -255,6 +251,18 @@ class RedisJournal(Mirror):
 
     def leave(self) -> None:
         self._journals.leave(self)
+
+    async def _say(self, doing: str, text: str = "") -> list[Any]:
+        patience = self._journals.patience
+        try:
+            async with asyncio.timeout(patience), self._turn:
+                self._count += 1
+                return await self._run(doing, text, self._count)
+        except TimeoutError:
+            raise ConnectionError(
+                f"Redis did not answer for {patience:g} s, so nobody knows whether the {doing} to {self.topic!r} was "
+                "done: say it again, and an event may come twice; give it an id in its data, if that matters"
+            ) from None
 
     async def _run(self, doing: str, text: str = "", count: int = 0) -> list[Any]:
         return await self._journals.call(lambda: self._journals.ask(self, doing, text, count))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule, run_state_machine_as_test
 from valkeys import Valkey, valkey
 
+from rawasgi.formats import sse
 from rawasgi.formats.sse import Event
 from rawasgi.journal import Ended, Entry, Gap, Journal, MemoryJournal
 from rawasgi.journal.base import Slow
@@ -277,6 +278,11 @@ def test_what_is_kept_no_more_is_told_and_counted(play: Play) -> None:
         assert await rest(journal.follow()) == ["c", "d", "e"]
 
     play(script, max_items=3)
+
+
+def test_a_client_is_told_of_a_gap_by_an_event_that_leaves_its_id_alone() -> None:
+    assert sse.encode(Gap("trimmed", "x-y-1", 3).event) == b'event: gap\ndata: {"reason": "trimmed", "count": 3}\n\n'
+    assert sse.encode(Gap("foreign", "x").event) == b'event: gap\ndata: {"reason": "foreign"}\n\n'
 
 
 def test_the_end_stays(play: Play) -> None:
