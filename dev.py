@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import cast
 
@@ -271,12 +272,32 @@ def serve_hypercorn(host: str, number: int) -> None:
 
 
 def test(arguments: list[str]) -> int:
-    """Run pytest; without *arguments* under coverage, of which there must be as much as setup.cfg asks for."""
+    """Run pytest; without *arguments* under coverage, of which there must be as much as setup.cfg asks for.
+
+    All tests run in two processes at once: those of real servers mostly wait, the others mostly work. What the first
+    says is shown when it is through.
+    """
     enter("test")
     if arguments:
         return run(sys.executable, "-m", "pytest", *arguments)
-    status = run(sys.executable, "-m", "coverage", "run", "-m", "pytest")
-    return status or run(sys.executable, "-m", "coverage", "report")
+    coverage = [sys.executable, "-m", "coverage"]
+    run(*coverage, "erase")
+    pytest = [*coverage, "run", "--parallel-mode", "-m", "pytest", "-p", "no:cacheprovider"]
+    waiting = ["tests/servers", "tests/conformance"]
+    with tempfile.TemporaryFile() as said:
+        beside = subprocess.Popen(
+            [*pytest, *waiting], cwd=ROOT, env=environment(), stdout=said, stderr=subprocess.STDOUT
+        )
+        try:
+            status = run(*pytest, "tests", *(f"--ignore={folder}" for folder in waiting))
+            status = beside.wait() or status
+        finally:
+            beside.kill()
+            beside.wait()
+        said.seek(0)
+        print(said.read().decode(errors="replace"), end="", flush=True)
+    run(*coverage, "combine", "--quiet")
+    return status or run(*coverage, "report")
 
 
 def bench(options: argparse.Namespace) -> int:

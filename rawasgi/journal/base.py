@@ -18,6 +18,7 @@ says so and why.
 **The end is kept, too.** ``end`` is as durable as an event: who comes back later finds it, and does not wait for ever.
 """
 
+import asyncio
 import hashlib
 import re
 from abc import ABC, abstractmethod
@@ -151,3 +152,26 @@ def latest(entries: list[Entry]) -> list[Entry]:
     """Return the last entry of each key, in order; what has no key is kept."""
     last = {entry.key: entry.number for entry in entries if entry.key is not None}
     return [entry for entry in entries if entry.key is None or last[entry.key] == entry.number]
+
+
+class Follower:
+    """One reader: how far it has come, and what becomes of it when it is slow."""
+
+    def __init__(self, number: int, slow: Slow, backlog: int) -> None:
+        self.number = number
+        self.slow = slow
+        self.backlog = backlog
+        self._waiting: asyncio.Future[None] | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self._waiting is not None and not self._waiting.done()
+
+    async def woken(self) -> None:
+        # Of its own: who is cancelled while he waits for a shared one cancels it for all.
+        self._waiting = asyncio.get_running_loop().create_future()
+        await self._waiting
+
+    def wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)

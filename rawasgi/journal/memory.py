@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from rawasgi.formats.sse import Event
-from rawasgi.journal.base import Ended, Entry, Gap, Journal, Slow, latest
+from rawasgi.journal.base import Ended, Entry, Follower, Gap, Journal, Slow, latest
 from rawasgi.streams import Stream
 
 _BATCH = 256  # entries that a reader takes at once; what is behind it may be thrown away meanwhile
@@ -53,7 +53,7 @@ class MemoryJournal(Journal):
         self._last = 0  # the number of the last event ever
         self._dropped = 0
         self._ended = False
-        self._followers: set[_Follower] = set()
+        self._followers: set[Follower] = set()
         self._room: asyncio.Future[None] | None = None  # an append waits for a follower
 
     @property
@@ -63,7 +63,7 @@ class MemoryJournal(Journal):
 
     async def append(self, event: Event, key: str | None = None) -> str:
         entry = self.entry(self._last + 1, event, key)  # first: what cannot be encoded waits for nobody
-        while not self._ended and any(follower.holds_up(self._last) for follower in self._followers):
+        while not self._ended and any(self._waits_for(follower) for follower in self._followers):
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._room)
@@ -94,7 +94,7 @@ class MemoryJournal(Journal):
     async def _follow(self, after: str | None, slow: Slow, backlog: int) -> AsyncIterator[Entry | Gap]:
         self._trim()
         place = self.position(after, self._first, self._last)
-        follower = _Follower(place.number, slow, backlog)
+        follower = Follower(place.number, slow, backlog)
         self._followers.add(follower)
         try:
             if place.gap is not None:
@@ -118,7 +118,7 @@ class MemoryJournal(Journal):
             self._followers.discard(follower)
             self._let_append()
 
-    def _next(self, follower: "_Follower") -> list[Entry] | list[Gap]:
+    def _next(self, follower: Follower) -> list[Entry] | list[Gap]:
         """Return what is there for *follower*, or what is there no more."""
         lost = self._first - 1 - follower.number
         if lost > 0:
@@ -127,7 +127,7 @@ class MemoryJournal(Journal):
             return [gap]
         return self._after(follower.number, _BATCH)
 
-    def _late(self, follower: "_Follower") -> Sequence[Entry | Gap] | None:
+    def _late(self, follower: Follower) -> Sequence[Entry | Gap] | None:
         """Return what a *follower* gets that has fallen too far behind; None for one that has not, or is waited for."""
         behind = self._last - follower.number
         if behind <= follower.backlog or follower.slow == "wait":
@@ -172,29 +172,10 @@ class MemoryJournal(Journal):
         for follower in self._followers:
             follower.wake()
 
+    def _waits_for(self, follower: Follower) -> bool:
+        return follower.slow == "wait" and self._last - follower.number >= follower.backlog
+
     def _let_append(self) -> None:
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_result(None)
-
-
-class _Follower:
-    """One reader, and where it stands."""
-
-    def __init__(self, number: int, slow: Slow, backlog: int) -> None:
-        self.number = number
-        self.slow = slow
-        self.backlog = backlog
-        self._waiting: asyncio.Future[None] | None = None
-
-    def holds_up(self, last: int) -> bool:
-        return self.slow == "wait" and last - self.number >= self.backlog
-
-    async def woken(self) -> None:
-        # Of its own: who is cancelled while he waits for a shared one cancels it for all.
-        self._waiting = asyncio.get_running_loop().create_future()
-        await self._waiting
-
-    def wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)

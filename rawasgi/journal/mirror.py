@@ -13,7 +13,6 @@ below the mirror's base has missed a restart and is told; one above it came in b
 reader, and waits for the mirror. A journal that came back with less than was seen is told at once, by ``compare``.
 """
 
-import asyncio
 import json
 from abc import abstractmethod
 from collections import deque
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from rawasgi.formats.sse import Event
-from rawasgi.journal.base import Entry, Gap, Journal, Slow, latest
+from rawasgi.journal.base import Entry, Follower, Gap, Journal, Slow, latest
 from rawasgi.streams import Stream
 
 PAGE = 256  # entries that are read at once
@@ -254,31 +253,16 @@ class Mirror(Journal):
             follower.wake()
 
 
-class _Follower:
-    """One reader, and where it stands; *gap* is what it is told next."""
+class _Follower(Follower):
+    """One reader of a mirror; *gap* is what it is told next."""
 
     def __init__(self, slow: Slow, backlog: int) -> None:
-        self.slow = slow
-        self.backlog = backlog
+        super().__init__(0, slow, backlog)
         self.base = 0
-        self.number = 0
         self.gap: Gap | None = None
         self.until = 0  # a replay is as long as it is: only who has caught up can fall behind
         self.jump: int | None = None  # where it goes on after *until*
         self.leaves = False
-        self._waiting: asyncio.Future[None] | None = None
-
-    async def woken(self) -> None:
-        self._waiting = asyncio.get_running_loop().create_future()
-        await self._waiting
-
-    @property
-    def waits(self) -> bool:
-        return self._waiting is not None and not self._waiting.done()
-
-    def wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
 
 
 def epoch(base: int) -> str:
