@@ -79,9 +79,10 @@ async def task(request: Request) -> Response:
     steps = request.param("steps", int, minimum=1, maximum=1000)
     seen = runs.named(request.last_event_id)
     name = request.query("task", str, seen)
+    after = request.last_event_id if name == seen else None  # an id that nobody knows is told by a gap
     try:
         name = name or await runs.start(done(steps))
-        following = runs.follow(name, request.last_event_id if name == seen else None)
+        following = runs.follow(name, after)
     except OverflowError as error:
         raise HTTPError(503, str(error), headers=((b"retry-after", b"1"),)) from None
     except NoSuchRun:

@@ -33,6 +33,10 @@ def frame(item: JSON | str, event: str | None = None) -> str:
     return framed(item if isinstance(item, str) else json.dumps(item), event)
 
 
+def event(kind: str, item: JSON) -> str:
+    return frame(item, None if kind == "item" else kind)
+
+
 async def told(source: AsyncGenerator[JSON, None]) -> AsyncGenerator[tuple[str, JSON], None]:
     """Each reading, then how it ended: the client gets an id of the error, the log the rest. Closes: *source*."""
     count = 0
@@ -134,8 +138,7 @@ async def negotiated(request: Request, count: Count = 5, fail: bool = False) -> 
     # FastAPI knows nothing of Accept; this reads no weights.
     accept = request.headers.get("accept", "*/*")
     if "text/event-stream" in accept or "*/*" in accept:
-        write = lambda kind, item: frame(item, None if kind == "item" else kind)  # noqa: E731
-        response = measured(count, fail, write, "text/event-stream")
+        response = measured(count, fail, event, "text/event-stream")
         response.headers["Cache-Control"] = "no-cache"
     elif "application/x-ndjson" in accept:
         response = measured(count, fail, lambda _, item: json.dumps(item) + "\n", "application/x-ndjson")

@@ -2,7 +2,7 @@
 
 import os
 
-from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.asgi import App, Receive, Received, Scope, Send
 from rawasgi.dev.serving import APP, load
 from rawasgi.shutdown import Drain
 
@@ -34,13 +34,13 @@ async def _live(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
     """The app's own lifespan; for an app that has none, and so raises, one that does nothing."""
     begun = False
 
-    async def receiving() -> object:
+    async def receiving() -> Received:
         nonlocal begun
         begun = True
         return await receive()
 
     try:
-        await inner(scope, receiving, send)  # type: ignore[arg-type]  # as it came
+        await inner(scope, receiving, send)
     except Exception:
         if begun:
             raise

@@ -219,6 +219,17 @@ def test_a_task_goes_on_without_its_reader_and_is_followed_again() -> None:
     clock.run(main())
 
 
+def test_an_id_of_a_task_that_nobody_knows_is_told_by_a_gap() -> None:
+    async def main() -> None:
+        async with lifespan(app):
+            answer = await fetch(app, "/tasks/2", headers={"last-event-id": "0000aaaa-0000bbbb-7"})
+        first, gap, *steps = sse.Decoder().feed(answer.body)
+        assert (first.event, gap.event, gap.data) == ("task", "gap", '{"reason": "foreign"}')
+        assert [event.event for event in steps] == [None, None, "done"]
+
+    clock.run(main())
+
+
 def test_the_tasks_stop_with_the_app() -> None:
     async def main() -> None:
         async with lifespan(app):
