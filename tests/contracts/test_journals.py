@@ -3,10 +3,12 @@
 import asyncio
 import random
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 
 import clock
 import pytest
+from following import filled, rest, said, taken
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule, run_state_machine_as_test
@@ -20,7 +22,7 @@ from rawasgi.journal.base import Slow
 PATIENCE = 30.0  # seconds, for a machine that is busy with other things
 
 
-class House:
+class House(ABC):
     """Where journals are kept."""
 
     async def __aenter__(self) -> "House":
@@ -29,16 +31,16 @@ class House:
     async def __aexit__(self, *_: object) -> None:
         assert self.left() == 0
 
-    def journal(self, topic: str = "t", owner: str = "") -> Journal:
-        raise NotImplementedError
+    @abstractmethod
+    def journal(self, topic: str = "t", owner: str = "") -> Journal: ...
 
+    @abstractmethod
     async def lose(self) -> None:
         """Lose all that is kept, as a restart does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def left(self) -> int:
         """How many followers, or what is there for them, are left."""
-        raise NotImplementedError
 
 
 class Memory(House):
@@ -107,22 +109,6 @@ def play(request: pytest.FixtureRequest) -> Play:
         asyncio.run(main(InRedis(request.getfixturevalue("server"), **bounds), script))
 
     return in_memory if request.param == "memory" else in_redis
-
-
-def said(item: Entry | Gap) -> object:
-    return item.event.data if isinstance(item, Entry) else (item.reason, item.count)
-
-
-async def taken(stream: AsyncIterator[Entry | Gap], count: int) -> list[object]:
-    return [said(await anext(stream)) for _ in range(count)]
-
-
-async def rest(stream: AsyncIterator[Entry | Gap]) -> list[object]:
-    return [said(item) async for item in stream]
-
-
-async def filled(journal: Journal, *texts: str) -> list[str]:
-    return [await journal.append(Event(text)) for text in texts]
 
 
 def test_what_came_after_an_id_is_replayed(play: Play) -> None:

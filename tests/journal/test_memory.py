@@ -1,32 +1,15 @@
 """A journal in memory: its bounds, and what becomes of who is slow."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from clock import now, run
+from following import filled, rest, said, taken
 
 from rawasgi import respond
 from rawasgi.formats.sse import Event
 from rawasgi.journal import Ended, Entry, Gap, MemoryJournal
 from rawasgi.journal.base import Slow
-
-
-def said(item: Entry | Gap) -> object:
-    return item.event.data if isinstance(item, Entry) else (item.reason, item.count)
-
-
-async def taken(stream: AsyncIterator[Entry | Gap], count: int) -> list[object]:
-    return [said(await anext(stream)) for _ in range(count)]
-
-
-async def filled(journal: MemoryJournal, *texts: str) -> list[str]:
-    return [await journal.append(Event(text)) for text in texts]
-
-
-async def rest(stream: AsyncIterator[Entry | Gap]) -> list[object]:
-    return [said(item) async for item in stream]
-
 
 # Bounds
 

@@ -5,14 +5,14 @@ import logging
 import os
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from following import filled, rest, said, taken
 from valkeys import DURABLE, Valkey, valkey
 
-from rawasgi.formats.sse import Event
 from rawasgi.journal import Ended, Entry, Gap
 from rawasgi.streams import Stream
 from rawasgi.streams.base import owned
@@ -53,22 +53,6 @@ def run(main: Coroutine[object, object, None]) -> None:
             await main
 
     asyncio.run(in_time())
-
-
-def said(item: Entry | Gap) -> object:
-    return item.event.data if isinstance(item, Entry) else (item.reason, item.count)
-
-
-async def taken(stream: AsyncIterator[Entry | Gap], count: int) -> list[object]:
-    return [said(await anext(stream)) for _ in range(count)]
-
-
-async def rest(stream: AsyncIterator[Entry | Gap]) -> list[object]:
-    return [said(item) async for item in stream]
-
-
-async def filled(journal: RedisJournal, *texts: str) -> list[str]:
-    return [await journal.append(Event(text)) for text in texts]
 
 
 def about_redis(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:

