@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Sequence
 from types import coroutine
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from rawasgi.streams.stepping import Step, Waiter, cancelling, settle
 
@@ -197,6 +197,22 @@ class Pull(Generic[T]):
         step, self._step = self._step, None
         if step is not None:
             await settle(step)
+
+    async def cut(self, error: Exception, cleanup: float) -> NoReturn:
+        """Stop the source and close it, in no more than *cleanup* seconds, and raise *error*.
+
+        Who reads a stream that ends by itself takes its clean-up for one more wait, and would wait for ever. So what
+        hangs is cancelled once more, which the error's notes tell. Raises: *error*; what the clean-up raises.
+        """
+        try:
+            async with asyncio.timeout(cleanup) as limit:
+                await self.stop()
+                await close(self._source)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            error.add_note(f"Its source was not closed within {cleanup} s: it was cut off.")
+        raise error
 
     def _set_alarm(self, when: float) -> None:
         if self._alarm is not None:

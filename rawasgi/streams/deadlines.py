@@ -9,18 +9,19 @@ from rawasgi.streams.base import DeadlineExceeded, Pull, Stream
 T = TypeVar("T")
 
 
-def deadline(source: AsyncIterable[T], seconds: float) -> Stream[T]:
+def deadline(source: AsyncIterable[T], seconds: float, cleanup: float = 5.0) -> Stream[T]:
     """Yield from *source* for as long as *seconds* after the first item was asked for.
 
-    Order: the source's. Reads ahead: nothing. Loses: what comes later. Closes: source, before it raises.
+    Order: the source's. Reads ahead: nothing. Loses: what comes later. Closes: source, before it raises, in *cleanup*
+    seconds at most: a clean-up that hangs is cut off, which a note of the error tells.
     Raises: DeadlineExceeded ("total"); what *source* raises, unchanged; ValueError unless *seconds* is more than 0.
     """
     if not seconds > 0:
         raise ValueError(f"a deadline must be more than 0 seconds away, not {seconds!r}: leave it out instead")
-    return Stream(_deadline(source, seconds), source)
+    return Stream(_deadline(source, seconds, cleanup), source)
 
 
-async def _deadline(source: AsyncIterable[T], seconds: float) -> AsyncIterator[T]:
+async def _deadline(source: AsyncIterable[T], seconds: float, cleanup: float) -> AsyncIterator[T]:
     now = asyncio.get_running_loop().time
     until = now() + seconds
     async with Pull(source) as pull:
@@ -30,5 +31,4 @@ async def _deadline(source: AsyncIterable[T], seconds: float) -> AsyncIterator[T
             if pull.over:
                 return
             yield pull.item
-        await pull.stop()
-        raise DeadlineExceeded(f"the stream was not over in {seconds} s", "total")
+        await pull.cut(DeadlineExceeded(f"the stream was not over in {seconds} s", "total"), cleanup)

@@ -339,9 +339,12 @@ class Unwilling:
 
 @router.get("/unwilling/{how}")
 async def unwilling(request: Request) -> Response:
-    """It "ends" by itself, or its client "leaves" it."""
+    """It "ends" by itself, or its client "leaves" it, or it is "late" while its client stays."""
     how = request.param("how")
-    return respond.stream(Unwilling(f"unwilling/{how}", 1, how == "leaves"), cleanup=LIMIT)
+    source: AsyncIterable[str] = Unwilling(f"unwilling/{how}", 1, how != "ends")
+    if how == "late":
+        source = streams.timeout(source, LIMIT, cleanup=LIMIT)
+    return respond.stream(source, cleanup=LIMIT)
 
 
 # Files: those beside the server's log
