@@ -34,9 +34,11 @@ class Tasks:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, work: Coroutine[object, object, object]) -> "asyncio.Task[object]":
-        """Run *work* in a task of its own; an error is logged with its traceback, on ``rawasgi``."""
-        task = asyncio.get_running_loop().create_task(work)
+    def start(self, work: Coroutine[object, object, object], name: str | None = None) -> "asyncio.Task[object]":
+        """Run *work* in a task of its own, *name* or as it is called; an error is logged, with its traceback."""
+        task = asyncio.get_running_loop().create_task(
+            work, name=name or f"rawasgi: {getattr(work, '__qualname__', work)}"
+        )
         self._tasks.add(task)  # the loop itself holds its tasks weakly
         task.add_done_callback(self._done)
         return task

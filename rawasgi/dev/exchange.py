@@ -19,7 +19,7 @@ from rawasgi.asgi import App, Received, Scope, Sent
 from rawasgi.dev.validation import validate
 from rawasgi.states import TABLES, Order
 
-BURST = 10_000  # so many sends to nobody, without one turn of the loop, are a frozen server
+BURST = 10_000  # so many sends without one turn of the loop are a frozen server
 OVERHEAD_BYTES = 1024  # what a message takes of the window beside its body
 
 
@@ -54,7 +54,7 @@ class Unfinished(AssertionError):
 
 
 class Frozen(AssertionError):
-    """The app sends to nobody and never lets another task run: it froze the whole server."""
+    """The app sends and sends, and never lets another task run: it froze the whole server."""
 
 
 class How(TypedDict, total=False):
@@ -209,21 +209,22 @@ class Exchange(ABC):
         if self.personality.gives_way:
             await asyncio.sleep(0)
         await self._until(lambda: self._left or self._room > 0)
+        self._count()
         if self._left:
-            self._send_to_nobody()
+            if self.version >= (2, 4) if self.personality.raises is None else self.personality.raises:
+                raise ClientLeft("the client has left")
             return
         self.order.sent(cast(Mapping[str, object], message))
         self._deliver(message)
         self._changed()
 
-    def _send_to_nobody(self) -> None:
+    def _count(self) -> None:
         if not self._burst:
             asyncio.get_running_loop().call_soon(self._turn)
         self._burst += 1
         if self._burst > BURST:
-            raise Frozen(f"the app sent {BURST:,} messages to a client that left and let no other task run: give way")
-        if self.version >= (2, 4) if self.personality.raises is None else self.personality.raises:
-            raise ClientLeft("the client has left")
+            whom = "a client that left" if self._left else "a client that reads all"
+            raise Frozen(f"the app sent {BURST:,} messages to {whom} and let no other task run: give way")
 
     def _turn(self) -> None:
         self._burst = 0

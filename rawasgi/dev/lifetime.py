@@ -31,9 +31,10 @@ class LifespanClient(Exchange):
         await self._until(lambda: self.order.state == "running" or self._task.done() or self._failure is not None)
         if self.order.state != "running":
             await self._end(cancel=False)
+            error = self.exception
             self._check()
             self.supported = False
-            self._seen = not isinstance(self.exception, ProtocolError)
+            self._seen = not isinstance(error, ProtocolError)
         return self
 
     async def __aexit__(

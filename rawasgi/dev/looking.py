@@ -1,4 +1,4 @@
-"""``rawasgi trace``, ``diff`` and ``rules``: what an app does under the hood, in a terminal."""
+"""``rawasgi trace`` and ``rawasgi rules``: what an app does under the hood, in a terminal."""
 
 import argparse
 import asyncio
@@ -7,31 +7,59 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from itertools import zip_longest
+from functools import partial
+from urllib.parse import urlencode
 
-from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.asgi import App
+from rawasgi.dev.checking import or_none
 from rawasgi.dev.client import HTTPClient, connect, lifespan
-from rawasgi.dev.exchange import Personality
+from rawasgi.dev.live import arrivals, is_url
+from rawasgi.dev.personalities import PERSONALITIES
 from rawasgi.dev.serving import load
 from rawasgi.dev.tracing import Traced, trace
 from rawasgi.dev.validation import rules
 from rawasgi.errors import AppError, ServerError
 
-PERSONALITIES = {
-    "uvicorn": Personality(),
-    "hypercorn": Personality(repeats_disconnect=False),
-    "granian": Personality(gives_way=True, holds_start=True),
-    "daphne": Personality(repeats_disconnect=False, holds_start=True, window_bytes=1 << 30),
-}
 WIDTH = 72  # of the time line
 RED, PLAIN = "\x1b[31m", "\x1b[0m"
 
 
+EPILOG = """\
+examples:
+  rawasgi trace module:app /stream
+  rawasgi trace module:app /stream --leave-after 2 --server hypercorn
+  rawasgi trace module:app /rows --query count=10 --stall --seconds 1
+  rawasgi trace http://127.0.0.1:8000/stream          what a server that runs sends, and when
+
+exit status: 0; 1 if a rule was broken or the app failed; 2 if it could not be loaded.
+"""
+
+
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    looking = argparse.ArgumentParser(add_help=False)
-    add = looking.add_argument
+    one = commands.add_parser(
+        "trace",
+        parents=[script_options()],
+        help="show every message of one exchange, and when",
+        description="Show each message of one exchange: when, how long the app waited for it, and what it broke.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.add_argument("app", metavar="app|url", help="module:attribute, or the URL of a server that runs")
+    one.add_argument("path", nargs="?", default="/")
+    one.set_defaults(run=run_trace)
+
+    listed = commands.add_parser("rules", help="list what an app and a server are held to")
+    listed.add_argument("--markdown", action="store_true", help="as a table")
+    listed.set_defaults(run=run_rules)
+
+
+def script_options() -> argparse.ArgumentParser:
+    """The options that say what the client does, and as which server we behave."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add = parser.add_argument
     add("--method", default="GET", help="default: GET")
-    add("--header", action="append", default=[], metavar="NAME:VALUE", help="may be given again")
+    add("--query", action="append", default=[], metavar="NAME=VALUE", help="may be given again")
+    add("--header", action="append", default=[], type=header, metavar="NAME:VALUE", help="may be given again")
     add("--data", default="", help="the body of the request")
     add("--leave-after", type=int, metavar="N", help="the client leaves after N messages with a body")
     add("--seconds", type=float, default=5.0, help="the client leaves after so long; default: 5")
@@ -39,21 +67,21 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     add("--spec", default="2.3", help="spec_version that the server says; default: 2.3")
     add("--server", choices=PERSONALITIES, default="uvicorn", help="as which server behaves; default: uvicorn")
     add("--json", action="store_true", help="a line of JSON a message")
+    return parser
 
-    one = commands.add_parser("trace", parents=[looking], help="show every message of one exchange, and when")
-    one.add_argument("app", help="module:attribute")
-    one.add_argument("path", nargs="?", default="/")
-    one.set_defaults(run=run_trace)
 
-    two = commands.add_parser("diff", parents=[looking], help="the same request to two apps, side by side")
-    two.add_argument("app", help="module:attribute")
-    two.add_argument("other", help="module:attribute")
-    two.add_argument("path", nargs="?", default="/")
-    two.set_defaults(run=run_diff)
+def header(text: str) -> tuple[str, str]:
+    """What --header says. Raises: ArgumentTypeError."""
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"a header is NAME:VALUE, not {text!r}")
+    return name.strip(), value.strip()
 
-    listed = commands.add_parser("rules", help="list what an app and a server are held to")
-    listed.add_argument("--markdown", action="store_true", help="as a table")
-    listed.set_defaults(run=run_rules)
+
+def asked(path: str, options: argparse.Namespace) -> str:
+    """*path* with the query of *options*, percent-encoded."""
+    query = urlencode([each.partition("=")[::2] for each in options.query])
+    return path if not query else f"{path}{'&' if '?' in path else '?'}{query}"
 
 
 def traced(app: App, path: str, options: argparse.Namespace) -> list[Traced]:
@@ -62,14 +90,13 @@ def traced(app: App, path: str, options: argparse.Namespace) -> list[Traced]:
 
     async def script() -> None:
         loop = asyncio.get_running_loop()
-        headers = [tuple(header.split(":", 1)) for header in options.header]
-        async with lifespan(_or_none(app), validated=False) as life:
+        async with lifespan(or_none(app), validated=False) as life:
             client = connect(
                 trace(app, found.append, loop.time),
                 options.method,
-                path,
+                asked(path, options),
                 body=options.data.encode(),
-                headers=[(name.strip(), value.strip()) for name, value in headers],
+                headers=options.header,
                 spec_version=options.spec,
                 state=life.state,
                 personality=PERSONALITIES[options.server],
@@ -83,18 +110,6 @@ def traced(app: App, path: str, options: argparse.Namespace) -> list[Traced]:
 
     asyncio.run(script())
     return found
-
-
-def _or_none(app: App) -> App:
-    """*app*, for which a lifespan that it refuses is one that it does not have, as for every server."""
-
-    async def living(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await app(scope, receive, send)
-        except AppError as error:
-            raise RuntimeError("no lifespan") from error
-
-    return living
 
 
 async def _read(client: HTTPClient, options: argparse.Namespace) -> None:
@@ -114,33 +129,22 @@ async def _read(client: HTTPClient, options: argparse.Namespace) -> None:
 
 def run_trace(options: argparse.Namespace) -> int:
     """Trace one exchange. Returns: 1 if a rule was broken or the app failed."""
-    app = _loaded(options.app)
-    if app is None:
-        return 2
-    found = traced(app, options.path, options)
-    for each in found:
-        print(as_json(each) if options.json else line(each, sys.stdout.isatty()))
+    show = as_json if options.json else partial(line, colour=sys.stdout.isatty())
+    if is_url(options.app):
+        found = []
+        for each in arrivals(asked(options.app, options), options):
+            found.append(each)
+            print(show(each), flush=True)
+    else:
+        app = loaded(options.app)
+        if app is None:
+            return 2
+        found = traced(app, options.path, options)
+        for each in found:
+            print(show(each))
     if not options.json:
         print(timeline(found))
     return int(any(each.problem for each in found) or found[-1].what not in ("complete", "client left"))
-
-
-def run_diff(options: argparse.Namespace) -> int:
-    """Trace two apps. Returns: 1 if they differ in what they send."""
-    apps = [_loaded(name) for name in (options.app, options.other)]
-    if None in apps:
-        return 2
-    both = [[each for each in traced(app, options.path, options) if each.arrow != "<"] for app in apps if app]
-    differ = False
-    for one, other in zip_longest(*both):
-        same = one is not None and other is not None and _kind(one) == _kind(other)
-        mark = " " if same else "!" if not differ else "|"
-        differ = differ or not same
-        print(f"{_half(one):<58} {mark} {_half(other)}")
-    names = ("", options.app, options.other)
-    rows = [names, *([name, *values] for name, *values in zip(SUMMARY, *map(summary, both), strict=True))]
-    print("\n" + "\n".join(f"{row[0]:<22}{row[1]:>24}{row[2]:>24}" for row in rows))
-    return int(differ)
 
 
 def run_rules(options: argparse.Namespace) -> int:
@@ -189,33 +193,7 @@ def as_json(each: Traced) -> str:
     return json.dumps({**asdict(each), "first": each.first.decode("utf-8", "replace")}, ensure_ascii=False)
 
 
-SUMMARY = ("first body byte, ms", "last, ms", "messages with a body", "bytes", "end")
-
-
-def summary(found: Sequence[Traced]) -> list[str]:
-    bodies = [each for each in found if each.size]
-    return [
-        f"{bodies[0].at * 1000:.1f}" if bodies else "-",
-        f"{found[-1].at * 1000:.1f}",
-        str(len(bodies)),
-        str(sum(each.size for each in bodies)),
-        found[-1].what[:22],
-    ]
-
-
-def _kind(each: Traced) -> tuple[str, str, int]:
-    return each.what, each.detail.partition(" ")[0], each.size
-
-
-def _half(each: Traced | None) -> str:
-    if each is None:
-        return ""
-    return (
-        f"{each.at * 1000:8.1f} {each.what.removeprefix('http.response.'):<10.30} {each.detail:<22} {each.size or ''}"
-    )
-
-
-def _loaded(name: str) -> App | None:
+def loaded(name: str) -> App | None:
     sys.path.insert(0, "")
     try:
         return load(name)

@@ -75,7 +75,7 @@ class Runs:
         name = secrets.token_hex(8)
         run = self._runs[name, owner] = _Run(self._make(name, owner))
         loop = asyncio.get_running_loop()
-        run.task = loop.create_task(self._produce(name, owner, run, source))
+        run.task = loop.create_task(self._produce(name, owner, run, source), name=f"rawasgi: run {name}")
         run.timer = loop.call_later(self._abandoned, self._abandon, run)
         await asyncio.sleep(0)  # a task that is cancelled before it began never closes its source
         return name

@@ -132,12 +132,12 @@ def test_hypercorn_is_stopped_by_a_signal(monkeypatch: pytest.MonkeyPatch, tmp_p
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    asking = threading.Thread(target=ask_and_stop)
+    asking = threading.Thread(target=ask_and_stop, daemon=True)
     asking.start()
     try:
         assert cli.main(["serve", "served_app:app", "--server", "hypercorn", "--port", str(port)]) == 0
     finally:
-        asking.join()
+        asking.join(10)
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGINT, before[1])
     assert answers[0].endswith(b"hello")

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -14,6 +16,7 @@ from rawasgi import respond
 from rawasgi.asgi import App, Receive, Scope, Send, Sent
 from rawasgi.dev import cli, looking
 from rawasgi.dev.client import connect
+from rawasgi.dev.personalities import PERSONALITIES
 from rawasgi.dev.tracing import Traced, trace
 from rawasgi.dev.validation import rules
 
@@ -94,6 +97,8 @@ def app_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "async def b(request): return respond.stream(ticks(2))\n"
         "@app.get('/ever')\n"
         "async def ever(request): return respond.stream(ticks(10**9))\n"
+        "@app.get('/asked')\n"
+        "async def asked(request): return request.scope['query_string']\n"
         "@app.get('/fails')\n"
         "async def fails(request): raise LookupError('a secret')\n"
     )
@@ -117,7 +122,7 @@ def test_a_trace_is_lines_of_json(app_file: str, capsys: pytest.CaptureFixture[s
     assert sum(line["size"] > 0 for line in lines) >= 3
 
 
-@pytest.mark.parametrize("server", looking.PERSONALITIES)
+@pytest.mark.parametrize("server", PERSONALITIES)
 def test_a_client_that_does_not_read_is_left_after_a_while(
     app_file: str, server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +144,11 @@ def test_two_apps_are_compared(app_file: str, capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().out
     assert "messages with a body" in said
     assert " ! " in said
+    assert "the first difference is in message" in said
+    assert cli.main(["diff", f"{app_file}:app", f"{app_file}:other", "--json"]) == 1
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["figures"][f"{app_file}:app"]["bytes"] == 6
+    assert last["first_difference"] == 3  # after the start and two lines
     assert cli.main(["diff", f"{app_file}:app", "no_such_module:app"]) == 2
 
 
@@ -172,3 +182,65 @@ def test_a_call_of_an_unknown_kind_is_told_once() -> None:
     scope = cast(Scope, {"type": "x", "asgi": {"version": "3.0"}})
     run(trace(app, found.append, now)(scope, cast(Receive, None), send))  # type: ignore[arg-type]  # a coroutine
     assert [each.what for each in found] == ["x.y", "incomplete"]
+
+
+def test_the_query_is_given_as_pairs(capsys: pytest.CaptureFixture[str], app_file: str) -> None:
+    assert cli.main(["trace", f"{app_file}:app", "/asked", "--query", "text=a b", "--query", "more=&", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-2])["first"] == "text=a+b&more=%26"
+
+
+def test_a_header_without_a_colon_is_refused(app_file: str) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["trace", f"{app_file}:app", "--header", "x"])
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """A server that answers by hand: two chunks and the end; /cut breaks off; the rest is silent after its head."""
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        asked = connection.recv(4096)
+                        connection.sendall(head + b"3\r\none\r\n")
+                        if b"/silent" in asked:
+                            connection.recv(1)
+                        elif b"/cut" not in asked:
+                            connection.sendall(b"3\r\ntwo\r\n0\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "pieces", "end"),
+    [
+        ("/", [], ["one", "two"], "complete"),
+        ("", ["--leave-after", "1"], ["one"], "client left"),
+        ("/silent", ["--seconds", "0.1"], ["one"], "client left"),
+        ("/silent", ["--stall", "--seconds", "0.1"], [], "client left"),
+    ],
+)
+def test_a_server_that_runs_is_traced_piece_by_piece(
+    address: str, path: str, options: list[str], pieces: list[str], end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["trace", address + path, "--json", *options]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["first"] for each in found if each["what"] == "piece of the body"] == pieces
+    assert found[-1]["what"] == end
+
+
+def test_a_body_that_breaks_off_and_a_server_that_is_not_there_are_told(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["trace", f"{address}/cut?a=1"]) == 1
+    assert "= IncompleteRead: " in capsys.readouterr().out
+    assert cli.main(["trace", "https://127.0.0.1:1/"]) == 1
+    assert "refused" in capsys.readouterr().out
