@@ -175,7 +175,9 @@ class Driver(ABC):
             self._alarm = loop.call_at(self._deadline, self._waiter.wake)
 
     def _is_late(self) -> bool:
-        return self._deadline is not None and self._waiter.get_loop().time() >= self._deadline
+        if self._deadline is None:
+            return False
+        return self._waiter.get_loop().time() >= self._deadline - 0.001  # uvloop's timers are that early
 
     def _look(self, step: Step) -> bool:
         """See to what has come up; return whether *step* came to its end by it."""

@@ -9,7 +9,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from examples.listing import listing
-from examples.raw import document_000, document_001, document_002, document_003, document_004, extensions, formats
+from examples.raw import (
+    document_000,
+    document_001,
+    document_002,
+    document_003,
+    document_004,
+    extensions,
+    formats,
+    resuming,
+)
 from examples.raw.routes import router
 from rawasgi.lifespans import lifespan
 from rawasgi.request import Request
@@ -21,8 +30,8 @@ ROWS = (document_000, document_001, document_002, document_003, document_004, fo
 
 @asynccontextmanager
 async def living() -> AsyncIterator[None]:
-    """What lives as long as the app: the long tasks of row 37."""
-    async with document_004.runs:
+    """What lives as long as the app: the runs of rows 19 and 37."""
+    async with resuming.runs:
         yield
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from examples.raw.events import sse
+from examples.raw.events import event
+from examples.raw.resuming import followed
 from examples.raw.routes import router
 from examples.sources import files as sources
 from examples.sources import logs, progress
@@ -21,9 +22,9 @@ async def stream_logs(_: Request) -> Response:
 
 @router.get("/events")
 async def events(request: Request) -> Response:
-    """Row 19: a browser that lost us comes back with the last id it saw, and goes on after it."""
-    after = progress.resume_point(request.last_event_id)
-    return sse(progress.events(after), headers={"Connection": "keep-alive"})
+    """Row 19: a browser that lost us comes back with the last id it saw, and misses nothing: the run went on."""
+    _, entries = await followed(request, "events", lambda: streams.map(progress.events(), event))
+    return respond.sse(entries, headers={"Connection": "keep-alive"})
 
 
 @router.get("/download/sample")

@@ -7,22 +7,21 @@ from contextlib import aclosing
 from examples.raw import parameters
 from examples.raw.events import rescue, sse, told
 from examples.raw.parameters import prompt
+from examples.raw.resuming import followed
 from examples.raw.routes import router
+from examples.raw.watching import Watching
 from examples.sources import chat, pipeline, progress, retrieval, text, tokens
 from examples.sources.dialogue import Bye, dialogue
 from examples.sources.items import Item
-from examples.sources.monitor import Monitor
 from rawasgi import respond, streams
 from rawasgi.errors import HTTPError
 from rawasgi.formats.sse import Event
-from rawasgi.journal import NoSuchRun, Runs
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.streams import owned
 from rawasgi.websocket import WebSocket
 
-runs = Runs(most=100)
-machine = Monitor()
+watching = Watching()
 
 
 @router.get("/text")
@@ -77,16 +76,7 @@ async def merge(_: Request) -> Response:
 async def task(request: Request) -> Response:
     """Row 37: the work belongs to the app, the stream only looks on: leave, come back with the last id, and go on."""
     steps = request.param("steps", int, minimum=1, maximum=1000)
-    seen = runs.named(request.last_event_id)
-    name = request.query("task", str, seen)
-    after = request.last_event_id if name == seen else None  # an id that nobody knows is told by a gap
-    try:
-        name = name or await runs.start(done(steps))
-        following = runs.follow(name, after)
-    except OverflowError as error:
-        raise HTTPError(503, str(error), headers=((b"retry-after", b"1"),)) from None
-    except NoSuchRun:
-        raise HTTPError(404, f"no task is called {name!r}") from None
+    name, following = await followed(request, "tasks", lambda: done(steps), request.query("task", str, None))
 
     async def items() -> AsyncIterator[object]:
         yield Event(json.dumps({"task": name}), "task")
@@ -139,4 +129,4 @@ async def websocket_chat(websocket: WebSocket) -> None:
 @router.get("/monitor")
 async def monitor(request: Request) -> Response:
     """Row 42: however many watch, one reads; and nobody reads when nobody watches."""
-    return respond.sse(machine.watch(request.query("count", int, 0, minimum=1) or None))
+    return respond.sse(watching.watch(request.query("count", int, 0, minimum=1) or None))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 from examples.sources.pace import pause
@@ -30,12 +31,22 @@ def read_metrics() -> Metrics:
     return metrics
 
 
+async def changes(read: Callable[[], Metrics] = read_metrics, every: float = 1.0) -> AsyncGenerator[Metrics, None]:
+    """The metrics now, and then each time they change. Raises: what reading raises."""
+    latest: Metrics = {}
+    while True:
+        metrics = read()
+        if metrics != latest:
+            latest = metrics
+            yield metrics
+        await pause(every, at_least=0.01)
+
+
 class Monitor:
     """Reads while somebody watches, once for all. A watcher who is slow gets the newest metrics, not every one."""
 
-    def __init__(self, read: Callable[[], Metrics] = read_metrics, every: float = 1.0) -> None:
-        self._read = read
-        self._every = every
+    def __init__(self, changes: Callable[[], AsyncGenerator[Metrics, None]] = changes) -> None:
+        self._read = changes
         self._reader = WhileWatched(self._keep_reading)
         self._latest: Metrics = {}
         self._changes = 0
@@ -47,15 +58,12 @@ class Monitor:
 
     async def _keep_reading(self) -> None:
         try:
-            while True:
-                metrics = self._read()
-                if metrics != self._latest:
-                    self._latest = metrics
+            async with aclosing(self._read()) as found:
+                async for self._latest in found:
                     self._changes += 1
                     for waiter in self._waiting:
                         if not waiter.done():
                             waiter.set_result(None)
-                await pause(self._every, at_least=0.01)
         except Exception as error:
             for waiter in self._waiting:
                 if not waiter.done():

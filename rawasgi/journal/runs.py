@@ -31,7 +31,8 @@ class Runs:
     """Runs under way, and those that are over but may still be asked for.
 
     *make*: the journal of a run, by its name and owner. *abandoned*: seconds after which a run that nobody follows is
-    cancelled. *kept*: seconds for which one that is over can be followed still. *most*: how many there may be at once.
+    cancelled. *kept*: seconds for which one that is over can be followed still. *most*: how many there may be at once;
+    those that are over and not followed make room for new ones, oldest first.
     For a lifespan: ``async with Runs() as runs``; leaving it cancels all and waits for their clean-up.
     """
 
@@ -70,8 +71,8 @@ class Runs:
         An item is what ``respond.sse`` takes. When *source* fails, the last event is an ``error`` with the run's name
         as id, under which the log has the rest. Closes: *source*. Raises: OverflowError if there are too many.
         """
-        if len(self._runs) >= self._most:
-            raise OverflowError(f"there are {self._most} runs, as many as may be: ask again later")
+        if len(self._runs) >= self._most and not self._make_room():
+            raise OverflowError(f"{self._most} runs are under way or followed, as many as may be: ask again later")
         name = secrets.token_hex(8)
         run = self._runs[name, owner] = _Run(self._make(name, owner))
         loop = asyncio.get_running_loop()
@@ -110,6 +111,14 @@ class Runs:
         if run is None:
             raise NoSuchRun(f"there is no run {name!r} here: it is another's, or was over for more than {self._kept} s")
         return run
+
+    def _make_room(self) -> bool:
+        for place, run in self._runs.items():
+            if run.task.done() and not run.readers:
+                run.timer.cancel()
+                del self._runs[place]
+                return True
+        return False
 
     async def _produce(self, name: str, owner: str, run: _Run, source: AsyncIterable[object]) -> None:
         last: Failure | None = None

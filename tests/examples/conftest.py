@@ -2,10 +2,10 @@
 
 import pytest
 
-from examples.raw import document_004
+from examples.raw import resuming
 from rawasgi.journal import Runs
 
 
 @pytest.fixture(autouse=True)
 def _runs_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_004, "runs", Runs(most=100))
+    monkeypatch.setattr(resuming, "runs", Runs())

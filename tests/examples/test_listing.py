@@ -11,6 +11,7 @@ import pytest
 from examples import demo, raw
 from examples.catalogue import MORE, ROWS
 from examples.raw import document_004 as ours
+from examples.raw import resuming
 from examples.twin import document_004 as theirs
 from rawasgi.dev.client import fetch, lifespan, websocket
 
@@ -81,9 +82,9 @@ def test_both_apps_live_as_long_as_the_demo() -> None:
     async def main() -> None:
         async with lifespan(demo.app):
             name = theirs.tasks.start(1000)
-            await ours.runs.start(ours.done(1000))
+            await resuming.runs.start(ours.done(1000))
             await asyncio.sleep(1)
-        assert len(ours.runs) == 0
+        assert len(resuming.runs) == 0
         with pytest.raises(BaseException):  # noqa: B017  however it says that it was stopped
             assert [step async for step in theirs.tasks.follow(name)] == []
 

@@ -213,18 +213,6 @@ def test_a_log_is_followed_through_its_rotation(monkeypatch: pytest.MonkeyPatch,
 # Document 002
 
 
-def test_events_go_on_after_the_one_that_was_seen() -> None:
-    async def main() -> None:
-        async with connect(app, "GET", "/events") as client:
-            seen = sse.Decoder()
-            seen.feed(await client.chunk() + await client.chunk())
-        answer = await fetch(app, "/events", headers={"last-event-id": seen.last_event_id})
-        ids = [event.id for event in sse.Decoder().feed(answer.body)]
-        assert ids == [*(str(number) for number in range(3, 11)), "10"]
-
-    clock.run(main())
-
-
 def test_a_broken_download_is_taken_up_where_it_broke() -> None:
     async def main() -> None:
         async with connect(app, "GET", "/download/sample") as client:

@@ -10,13 +10,11 @@ from pathlib import Path
 import clock
 import pytest
 
-from examples.raw import app, document_004
+from examples.raw import app
 from examples.raw.parameters import own_url
 from examples.sources import chat, pipeline, text
-from examples.sources.monitor import Metrics, Monitor
 from rawasgi import streams
-from rawasgi.dev.client import connect, fetch, lifespan, websocket
-from rawasgi.formats import sse
+from rawasgi.dev.client import connect, fetch, websocket
 from rawasgi.inbox import Inbox
 from rawasgi.request import Request
 from rawasgi.streams import Stream
@@ -202,50 +200,6 @@ def test_one_failing_source_ends_the_other(monkeypatch: pytest.MonkeyPatch) -> N
     clock.run(main())
 
 
-def test_a_task_goes_on_without_its_reader_and_is_followed_again() -> None:
-    async def main() -> None:
-        async with lifespan(app):
-            decoder = sse.Decoder()
-            async with connect(app, "GET", "/tasks/10") as client:
-                while decoder.last_event_id[-2:] != "-2":
-                    decoder.feed(await client.chunk())
-            await asyncio.sleep(60)
-            came_back = clock.now()
-            answer = await fetch(app, "/tasks/10", headers={"last-event-id": decoder.last_event_id})
-            assert clock.now() == came_back
-            steps = [json.loads(event.data or "") for event in sse.Decoder().feed(answer.body)[1:-1]]
-            assert [step["step"] for step in steps] == list(range(3, 11))
-
-    clock.run(main())
-
-
-def test_an_id_of_a_task_that_nobody_knows_is_told_by_a_gap() -> None:
-    async def main() -> None:
-        async with lifespan(app):
-            answer = await fetch(app, "/tasks/2", headers={"last-event-id": "0000aaaa-0000bbbb-7"})
-        first, gap, *steps = sse.Decoder().feed(answer.body)
-        assert (first.event, gap.event, gap.data) == ("task", "gap", '{"reason": "foreign"}')
-        assert [event.event for event in steps] == [None, None, "done"]
-
-    clock.run(main())
-
-
-def test_the_tasks_stop_with_the_app() -> None:
-    async def main() -> None:
-        async with lifespan(app):
-            async with connect(app, "GET", "/tasks/1000") as client:
-                assert await client.started() == 200
-        assert clock.now() < 1
-
-    clock.run(main())
-
-
-def test_one_task_too_many_is_told_to_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_004.runs, "_most", 0)
-    answer = clock.run(fetch(app, "/tasks/5"))
-    assert (answer.status, answer.header("retry-after")) == (503, "1")
-
-
 def test_a_completion_that_fails_says_so_in_its_last_frame(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -287,24 +241,5 @@ def test_a_close_code_says_why(said: str | bytes, code: int) -> None:
             await client.accepted()
             await client.say(said)
             assert await client.closed() == code
-
-    clock.run(main())
-
-
-def test_many_watch_and_one_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[float] = []
-
-    def metrics() -> Metrics:
-        read.append(clock.now())
-        return {"load": len(read)}
-
-    monkeypatch.setattr(document_004, "machine", Monitor(metrics))
-
-    async def main() -> None:
-        answers = await asyncio.gather(*(fetch(app, "/monitor?count=3") for _ in range(20)))
-        assert all(len(sse.Decoder().feed(answer.body)) == 3 for answer in answers)
-        assert read == [0, 1, 2]
-        await asyncio.sleep(10)
-        assert read == [0, 1, 2]
 
     clock.run(main())

@@ -11,7 +11,7 @@ import pytest
 
 from examples.sources import logs
 from examples.sources.logs import LogFile
-from examples.sources.monitor import Metrics, Monitor, read_metrics
+from examples.sources.monitor import Metrics, Monitor, changes, read_metrics
 from examples.sources.shared import WhileWatched
 from examples.sources.tasks import Tasks, TaskStopped, TooManyTasks, event_id, resume_point
 
@@ -224,7 +224,7 @@ def test_many_watchers_have_one_reader_that_stops_with_the_last() -> None:
     readings = count(1)
 
     async def main() -> tuple[list[Metrics], list[Metrics], int]:
-        monitor = Monitor(lambda: {"reading": next(readings)})
+        monitor = Monitor(lambda: changes(lambda: {"reading": next(readings)}))
         first, second = await asyncio.gather(collect(monitor.watch(3)), collect(monitor.watch(3)))
         stopped_at = next(readings)
         await asyncio.sleep(0.03)
@@ -240,7 +240,7 @@ def test_metrics_come_only_when_they_change_and_never_from_before() -> None:
     values = iter([1, 1, 2, 3, 3, 3, 4, 5, 6])
 
     async def main() -> list[float]:
-        monitor = Monitor(lambda: {"value": next(values)})
+        monitor = Monitor(lambda: changes(lambda: {"value": next(values)}))
         seen = await collect(monitor.watch(2))
         return [metrics["value"] for metrics in [*seen, *await collect(monitor.watch(2))]]
 
@@ -252,7 +252,7 @@ def test_a_reader_that_fails_fails_its_watchers() -> None:
         raise OSError("no such machine")
 
     with pytest.raises(OSError, match="no such machine"):
-        run(collect(Monitor(fail).watch()))
+        run(collect(Monitor(lambda: changes(fail)).watch()))
 
 
 def test_the_machine_is_read() -> None:

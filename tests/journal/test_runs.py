@@ -189,6 +189,24 @@ def test_there_are_no_more_than_so_many() -> None:
     run(script())
 
 
+def test_one_that_is_over_makes_room_for_a_new_one_unless_it_is_followed() -> None:
+    async def script() -> None:
+        async with Runs(most=2) as runs:
+            first, followed = [await runs.start(Work(1).__aiter__()) for _ in range(2)]
+            reader = runs.follow(followed)
+            await anext(reader)
+            await asyncio.sleep(1)
+            third = await runs.start(Work(1).__aiter__())
+            with pytest.raises(NoSuchRun):
+                runs.follow(first)
+            with pytest.raises(OverflowError):
+                await runs.start(Work(1).__aiter__())
+            assert [await read(reader), await read(runs.follow(third))] == [[], [0]]
+            assert len(runs) == 2
+
+    run(script())
+
+
 def test_leaving_cancels_all_and_waits_for_their_clean_up() -> None:
     works = [Work(100), Work(100), Work(1)]
 

@@ -1,0 +1,79 @@
+"""The driver's clocks, on a loop of uvloop's: its timers are up to half a millisecond early."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from serving import PATIENCE, need
+
+from rawasgi import driving, respond
+from rawasgi.asgi import HTTPScope, Received, Sent
+from rawasgi.response import Response
+
+ODD = 0.0033  # seconds, which uvloop rounds down
+SCOPE: HTTPScope = {
+    "type": "http",
+    "asgi": {"version": "3.0"},
+    "http_version": "1.1",
+    "method": "GET",
+    "path": "/",
+    "query_string": b"",
+    "headers": [],
+}
+
+
+async def endless() -> AsyncIterator[str]:
+    while True:
+        yield "item"
+
+
+class Unwilling:
+    """One item; its clean-up hangs."""
+
+    def __init__(self) -> None:
+        self.items = iter(["item"])
+
+    def __aiter__(self) -> "Unwilling":
+        return self
+
+    async def __anext__(self) -> str:
+        for item in self.items:
+            return item
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        await asyncio.sleep(PATIENCE)
+
+
+async def answer(response: Response, holds_up: bool) -> None:
+    async def receive() -> Received:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Sent) -> None:
+        if holds_up and message["type"] == "http.response.body":
+            await asyncio.sleep(PATIENCE)
+
+    await response(SCOPE, receive, send)
+
+
+@pytest.mark.parametrize("limit", ["send", "cleanup"])
+def test_a_limit_holds_though_its_alarm_is_early(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("uvloop")
+    import uvloop  # it may be missing
+
+    monkeypatch.setattr(driving, "_REFRESH", 3600.0)  # or that would look again, and hide it
+
+    async def script() -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(20):
+            began = loop.time()
+            if limit == "send":
+                await answer(respond.stream(endless(), send=ODD), holds_up=True)
+            else:
+                with pytest.raises(TimeoutError, match="was cut off"):
+                    await answer(respond.stream(Unwilling(), cleanup=ODD), holds_up=False)
+            assert loop.time() - began < PATIENCE, "only when the send, or the clean-up, was over"
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(script())
