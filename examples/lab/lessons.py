@@ -2,7 +2,7 @@
 
 LESSONS: dict[int, str] = {
     1: "No stream: one start, one body. Run it while row 2 blocks its thread in another tab, and it answers at once.",
-    2: "Press HEAD: rawasgi answers 200 and never starts the source; a GET route of FastAPI does not know HEAD: "
+    2: "Press HEAD: rawasgi answers 200 and closes the source unread; a GET route of FastAPI does not know HEAD: "
     "405. Run it: rawasgi and the app by hand send an empty body before the blocking call, since some servers hold the "
     "headers back until there is one; FastAPI sends nothing more before the first word.",
     3: "Press EventSource, and the browser itself takes the events apart. Press gzip: rawasgi packs each event and "
@@ -22,7 +22,7 @@ LESSONS: dict[int, str] = {
     20: "Press HEAD, Range, and If-None-Match after a run: the statuses agree. Look at the headers, where the entity "
     "tags differ, and at the number of messages: pieces of 128 KiB and of 64. Press gzip: GZipMiddleware packs a file "
     "of which it knows nothing, and keeps its strong ETag and Accept-Ranges, which are not true of that body; rawasgi "
-    "leaves it as it is. Press Stall in the midst: a send that is held up is a bar.",
+    "leaves it as it is.",
     21: "Leave: http.disconnect comes, and each source is closed within milliseconds, at its pause and not at its next "
     "item. FastAPI cancels it there; that it closes the generator under it, too, is the aclosing under Source.",
     22: "Count the messages: rawasgi joins the rows that are ready, FastAPI sends each alone, by a hop to a thread. "

@@ -45,10 +45,7 @@ export function keys(lab) {
     } else if (key === "Enter" && !event.target.closest?.("button, summary, main a")) {
       event.preventDefault();
       const focused = lab.rows.find(row => lab.list.links.get(row.number) === event.target.closest?.("a"));
-      if (focused && focused !== lab.row) {
-        lab.go(focused, true);
-        lab.choose(focused); // at once: the hash is told later
-      }
+      if (focused && focused !== lab.row) lab.go(focused, true);
       lab.run();
     } else if ("123".includes(key)) tab(tabs[Number(key) - 1]);
     else if (key === "/") {

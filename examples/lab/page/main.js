@@ -24,7 +24,6 @@ class Lab {
     this.list = new List(rows, (row, focus) => this.go(row, focus));
     addEventListener("hashchange", () => this.asked() === this.row || this.choose(this.asked()));
     this.choose(this.asked());
-    requestAnimationFrame(() => this.draw());
   }
 
   asked() {
@@ -32,10 +31,14 @@ class Lab {
     return this.rows.find(row => row.number === number) ?? this.rows[2];
   }
 
+  /** Choose *row*, and say so in the address. */
   go(row, focus = false) {
     this.focus = focus;
     if (row === this.row) this.list.choose(row, focus);
-    else location.hash = `row-${row.number}`;
+    else {
+      location.hash = `row-${row.number}`;
+      this.choose(row); // at once: the hash is told later
+    }
   }
 
   choose(row) {
@@ -90,6 +93,7 @@ class Lab {
     const run = (this.current = { id: fresh(), method, over: 0 });
     this.follow(run);
     for (const lane of this.lanes) lane.start(this.ask(lane, run, headers(lane)), this.now);
+    this.wake();
     this.buttons();
   }
 
@@ -110,6 +114,7 @@ class Lab {
       }),
       ended: mine(how => {
         lane.ended(how);
+        this.wake();
         this.buttons();
         this.compare();
       }),
@@ -136,6 +141,7 @@ class Lab {
     if (seen.kind === "call") this.timeline.call(seen.at);
     if (this.timeline.origin === null) return;
     const at = seen.at - this.timeline.origin;
+    this.wake();
     if (seen.kind === "message") {
       lane.message(seen);
       this.timeline.message(seen);
@@ -206,11 +212,19 @@ class Lab {
     }[found];
   }
 
+  /** Bring what came to the screen, soon; while something runs, 25 times a second. */
+  wake() {
+    this.timer ??= setTimeout(() => requestAnimationFrame(() => {
+      this.timer = null;
+      this.draw();
+    }), 40);
+  }
+
   draw() {
     for (const lane of this.lanes) lane.draw();
     this.messages.draw();
     this.timeline.draw(this.running ? this.now : null);
-    requestAnimationFrame(() => this.draw());
+    if (this.running) this.wake();
   }
 }
 
