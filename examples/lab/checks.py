@@ -7,11 +7,14 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Sequence
 
+from examples.catalogue import Row
 from examples.lab.lines import ROOT
+from examples.sources.pace import scale
 from rawasgi.formats.sse import Event
 
 APPS = {"FastAPI": "examples.twin:app", "rawasgi": "examples.raw:app"}
 LIMIT = 120.0  # seconds that one may take
+SCALE = 0.1  # of the documents' pauses at most: it asks dozens of times
 MOST_LINES, MOST_BYTES = 500, 64 * 1024
 CHECK = ("-m", "rawasgi.dev.cli", "check")
 
@@ -23,21 +26,21 @@ class Checks:
         self._command = command
         self._one = asyncio.Lock()
 
-    async def check(self, side: str, target: str) -> AsyncGenerator[Event, None]:
-        """Yield each finding in the app of that *side* at *target*, as the checker's line of JSON has it.
+    async def check(self, side: str, row: Row) -> AsyncGenerator[Event, None]:
+        """Yield each finding in the app of that *side* at *row*, as the checker's line of JSON has it.
 
         First an event ``begun`` when it is our turn, last one ``over`` with the exit status: 0 for nothing found. The
         process is killed when it takes too long, or when nobody reads any more.
         """
         async with self._one:
-            yield Event(json.dumps({"command": f"rawasgi check {APPS[side]} '{target}' --json"}), "begun")
+            yield Event(json.dumps({"app": APPS[side]}), "begun")
             process = await asyncio.create_subprocess_exec(
-                *(*self._command, APPS[side], target, "--json"),
+                *(*self._command, APPS[side], row.example, "--json", *asked(row)),
                 cwd=ROOT,
                 stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=PIPE,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), "STREAM_TIME_SCALE": str(min(scale(), SCALE))},
                 limit=MOST_BYTES,
             )
             errors = asyncio.create_task(_read(process.stderr))
@@ -52,6 +55,12 @@ class Checks:
             finally:
                 errors.cancel()
                 await _kill(process)
+
+
+def asked(row: Row) -> list[str]:
+    """What the checker must be told of a *row* that is no GET."""
+    body = ["--header", "content-type:application/json", "--data", row.body.decode()] if row.body is not None else []
+    return [] if row.method == "GET" else ["--method", row.method, *body]
 
 
 def finding(line: bytes) -> Event:

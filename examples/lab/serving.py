@@ -63,9 +63,9 @@ def lab(watching: Watching, checks: Checks) -> Router:
         side, row = request.param("side", str), wanted(request)
         if request.header("sec-fetch-site") not in (None, "same-origin"):
             raise HTTPError(403, "another page must not start processes here")
-        if side not in APPS or row.method != "GET":
-            raise HTTPError(404, f"what can be checked is a GET of {' or '.join(APPS)}")
-        async with owned(checks.check(side, row.example)) as findings:
+        if side not in APPS:
+            raise HTTPError(404, f"what can be checked is {' and '.join(APPS)}")
+        async with owned(checks.check(side, row)) as findings:
             async for finding in findings:
                 yield finding
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-MOST_BYTES, MOST_TEXT, MOST_ITEMS = 240, 400, 40
+MOST_BYTES, MOST_TEXT, MOST_ITEMS = 400, 400, 40
 
 
 def shown(message: object) -> str:

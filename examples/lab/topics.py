@@ -10,8 +10,8 @@ from rawasgi.journal import Gap, MemoryJournal
 from rawasgi.streams import owned
 
 ID = re.compile(r"[A-Za-z0-9-]{8,40}")
-MOST = 64  # runs that are kept, the latest; one that is thrown away ends for who still follows it
-MOST_ITEMS, MOST_BYTES, MOST_AGE = 6000, 4 * 1024 * 1024, 600.0
+MOST = 32  # runs that are kept, the latest; one that is thrown away ends for who still follows it
+MOST_ITEMS, MOST_BYTES, MOST_AGE = 6000, 2 * 1024 * 1024, 600.0
 
 
 class Topics:

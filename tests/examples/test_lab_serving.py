@@ -13,6 +13,7 @@ from examples import demo
 from examples.catalogue import MORE, ROWS
 from examples.lab import serving
 from examples.lab.checks import Checks
+from examples.lab.checks import asked as checked
 from examples.lab.excerpts import excerpts
 from examples.lab.lines import ROOT
 from examples.lab.shown import shown, text_of
@@ -20,6 +21,7 @@ from rawasgi.dev.client import fetch
 from rawasgi.formats.sse import Event
 
 SIDES = ("rawasgi", "FastAPI", "naked")
+SYNC = ROWS[27]
 
 
 # The code of a row
@@ -84,8 +86,8 @@ def test_a_message_is_shown_as_it_is_written_and_cut_where_it_is_long() -> None:
     assert eval(shown(start)) == start
     body = {"type": "http.response.body", "body": b"x" * 100_000, "more_body": True}
     assert "100,000 bytes" in shown(body)
-    assert len(shown(body)) < 500
-    assert (text_of(body), text_of({"body": "数".encode()}), text_of({"body": b"\0\1"})) == ("x" * 240, "数", "")
+    assert len(shown(body)) < 600
+    assert (text_of(body), text_of({"body": "数".encode()}), text_of({"body": b"\0\1"})) == ("x" * 400, "数", "")
 
 
 # The checker
@@ -108,17 +110,22 @@ def test_findings_come_as_the_checker_says_them(tmp_path: Path) -> None:
         "print(json.dumps({'id': 'open', 'path': sys.argv[2], 'server': 'uvicorn', 'probe': 'leave', 'what': 'x'}))\n"
         "print('not JSON')\nprint(json.dumps({'summary': {'found': 1}}))\nsys.exit(1)\n",
     )
-    found = asyncio.run(collected(checks.check("FastAPI", "/sync")))
+    found = asyncio.run(collected(checks.check("FastAPI", SYNC)))
     assert [kind for kind, _ in found] == ["begun", "finding", "said", "summary", "over"]
     assert found[1][1]["path"] == "/sync"
     assert found[-1][1] == {"status": 1, "error": ""}
 
 
+def test_the_checker_is_told_how_to_ask() -> None:
+    assert [checked(ROWS[number - 1]) for number in (28, 41)] == [[], ["--method", "WS"]]
+    assert checked(MORE[8])[-2:] == ["--data", "12345"]
+
+
 def test_nothing_found_is_status_0_and_a_failure_says_why(tmp_path: Path) -> None:
     well = checker(tmp_path, "")
-    assert asyncio.run(collected(well.check("rawasgi", "/sync")))[-1] == ("over", {"status": 0, "error": ""})
+    assert asyncio.run(collected(well.check("rawasgi", SYNC)))[-1] == ("over", {"status": 0, "error": ""})
     ill = checker(tmp_path, "import sys; sys.exit('no such command')")
-    status, said = asyncio.run(collected(ill.check("rawasgi", "/sync")))[-1]
+    status, said = asyncio.run(collected(ill.check("rawasgi", SYNC)))[-1]
     assert (status, said["status"]) == ("over", 1)
 
 
@@ -126,7 +133,7 @@ def test_the_process_is_killed_when_nobody_reads(tmp_path: Path) -> None:
     checks = checker(tmp_path, "import os, time\nprint('{\"what\": %d}' % os.getpid(), flush=True)\ntime.sleep(600)\n")
 
     async def main() -> int:
-        stream = checks.check("FastAPI", "/sync")
+        stream = checks.check("FastAPI", SYNC)
         await anext(stream)
         pid = json.loads((await anext(stream)).data or "")["what"]
         await stream.aclose()
@@ -140,7 +147,7 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     checks = checker(tmp_path, "import time\nprint('{\"what\": 1}', flush=True)\ntime.sleep(600)\n")
 
     async def main() -> str | None:
-        first, second = checks.check("FastAPI", "/sync"), checks.check("rawasgi", "/sync")
+        first, second = checks.check("FastAPI", SYNC), checks.check("rawasgi", SYNC)
         await anext(first)
         waiting = asyncio.ensure_future(anext(second))
         await anext(first)
@@ -156,7 +163,6 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
-        ("/lab/check/FastAPI/34", {}, 404),
         ("/lab/check/naked/3", {}, 404),
         ("/lab/check/FastAPI/3", {"sec-fetch-site": "cross-site"}, 403),
     ],

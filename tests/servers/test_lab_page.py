@@ -298,7 +298,7 @@ def test_what_the_checker_finds_is_shown_as_it_comes(lab: Lab) -> None:
     known = subprocess.run([sys.executable, "-m", "rawasgi.dev.cli", "check", "--help"], capture_output=True)
     if known.returncode != 0:
         pytest.skip("there is no `rawasgi check` here")
-    lab.choose(28)
+    lab.choose(25)
     lab.page.locator("#tab-checks").click()
     lab.page.locator("#checks .ask button").click()
     lab.page.locator(".findings.rawasgi .state.good").wait_for(timeout=8 * PATIENCE * 1000)

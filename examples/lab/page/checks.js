@@ -13,14 +13,12 @@ export class Checks {
   load(row) {
     this.stop();
     this.row = row;
-    const can = row.method === "GET";
-    this.button = el("button", { type: "button", class: "strong", disabled: !can, onclick: () => (this.source ? this.halt() : this.run()) }, "Check this stream");
+    this.button = el("button", { type: "button", class: "strong", onclick: () => (this.source ? this.halt() : this.run()) }, "Check this stream");
     this.lists = new Map(SIDES.map(side => [side, el("div", { class: `findings ${side}` })]));
     this.node.replaceChildren(
-      el("div", { class: "ask" }, this.button, el("p", {}, can
-        ? ["The checker calls the app as servers do, and is a client as clients are: it leaves before the start, between two messages, or stops reading. ",
-           "It runs as ", el("code", {}, `rawasgi check examples.twin:app '${row.example}'`), ", in a process of its own."]
-        : "Only what is asked for with GET can be checked here.")),
+      el("div", { class: "ask" }, this.button, el("p", {},
+        "The checker calls the app as servers do, and is a client as clients are: it leaves before the start, between two messages, or stops reading. ",
+        "It takes up to a minute, and is ", el("code", {}, `rawasgi check examples.twin:app '${row.example}'`), " in a process of its own.")),
       el("div", { class: "columns" }, SIDES.map(side => el("div", {}, el("h4", { class: side }, NAMES[side]), this.lists.get(side)))));
   }
 
@@ -55,8 +53,8 @@ export class Checks {
       });
       source.addEventListener("said", event => list.insertBefore(el("pre", {}, JSON.parse(event.data).text), state));
       source.addEventListener("summary", event => {
-        const { summary } = JSON.parse(event.data);
-        list.insertBefore(el("p", { class: "dim" }, typeof summary === "string" ? summary : JSON.stringify(summary)), state);
+        const counts = Object.entries(JSON.parse(event.data).summary.findings ?? {});
+        if (counts.length) list.insertBefore(el("p", { class: "dim" }, counts.map(([id, times]) => `${id} × ${times}`).join(", ")), state);
       });
       source.addEventListener("over", event => {
         const { status, error } = JSON.parse(event.data);
@@ -83,7 +81,7 @@ export class Checks {
 function found({ id, server, probe, what, ...rest }) {
   const more = Object.entries(rest).filter(([key, value]) => key !== "path" && value !== null && value !== "");
   return el("article", { class: "finding" },
-    el("h5", {}, id, el("span", { class: "dim" }, [probe, server && `as on ${server}`].filter(Boolean).join(", "))),
+    el("h5", {}, id, el("span", { class: "dim" }, [probe, server && `as with ${server}`].filter(Boolean).join(", "))),
     el("p", {}, what),
     more.length ? el("p", { class: "dim" }, more.map(([key, value]) => `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(" · ")) : "");
 }

@@ -33,6 +33,7 @@ export class Lane {
     this.server = null; // how it ended, as the tracer has it
     this.sent = { messages: 0, bytes: 0, gap: 0, last: null };
     this.leftAt = null;
+    this.aligned = false;
     this.rows = [];
     this.output.replaceChildren();
     this.headers.replaceChildren();
@@ -97,6 +98,7 @@ export class Lane {
       if (sent.last !== null) sent.gap = Math.max(sent.gap, seen.at - sent.last);
       sent.last = seen.at + seen.took;
       sent.bytes += seen.size;
+      sent.first ??= seen.at;
     }
     this.changed = true;
   }

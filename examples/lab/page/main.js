@@ -111,6 +111,7 @@ class Lab {
       chunk: mine((text, size) => {
         lane.chunk(text, size, this.now);
         this.timeline.arrived(lane.side, this.now, size);
+        this.align(lane);
       }),
       ended: mine(how => {
         lane.ended(how);
@@ -145,6 +146,7 @@ class Lab {
     if (seen.kind === "message") {
       lane.message(seen);
       this.timeline.message(seen);
+      this.align(lane);
       this.messages.add(seen, at);
       this.source.mark(seen);
     } else if (seen.kind === "held") this.timeline.held(seen);
@@ -160,6 +162,13 @@ class Lab {
     } else if (seen.kind === "over") {
       this.current.over += 1;
       lane.node.dataset.over = "true";
+    }
+  }
+
+  align(lane) {
+    if (lane.chunks && lane.sent.first !== undefined && !lane.aligned) {
+      lane.aligned = true;
+      this.timeline.align(lane.begun + lane.first, lane.sent.first);
     }
   }
 

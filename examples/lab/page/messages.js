@@ -62,8 +62,8 @@ export class Messages {
   }
 
   show(seen, at, row) {
-    this.node.querySelector("tr[aria-selected]")?.removeAttribute("aria-selected");
-    row?.setAttribute("aria-selected", "true");
+    this.node.querySelector("tr[aria-current]")?.removeAttribute("aria-current");
+    row?.setAttribute("aria-current", "true");
     this.detail.replaceChildren(...described(seen, at));
     this.detail.className = `detail ${seen.side}`;
     this.chosen(seen);
@@ -75,7 +75,7 @@ export class Messages {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!box || step === undefined) return false;
     const rows = [...box.querySelectorAll("tr[data-whole]")];
-    const at = rows.findIndex(row => row.getAttribute("aria-selected"));
+    const at = rows.findIndex(row => row.hasAttribute("aria-current"));
     const row = rows[Math.min(rows.length - 1, Math.max(0, at + step))];
     row?.click();
     row?.scrollIntoView({ block: "nearest" });

@@ -15,11 +15,12 @@ export class Timeline {
   /** Begin anew, with a track for each of *sides*. */
   reset(sides) {
     this.span = STEPS[0];
-    this.origin = null;
-    this.running = false;
+    this.origin = null; // of the server's clock
+    this.aligned = false;
+    this.skew = 0; // how much the browser's clock is before it: what arrives at once has arrived when it was sent
     this.tracks = new Map(sides.map(side => [side, new Track(side, this)]));
     this.ticks = el("div", { class: "ticks", "aria-hidden": "true" });
-    this.empty = el("p", { class: "empty" }, "Nothing yet. Run it, and each message is a mark at its time.");
+    this.empty = el("p", { class: "empty" }, el("span", {}, "Nothing yet. Run it, and each message is a mark at its time."));
     this.node.replaceChildren(...[...this.tracks.values()].map(track => track.node), this.ticks, this.empty);
     this.scale();
   }
@@ -28,6 +29,15 @@ export class Timeline {
   call(at) {
     this.origin ??= at;
     this.empty.hidden = true;
+  }
+
+  /** The first chunk has come, of a message that is known: so the clocks can be compared. */
+  align(arrived, sent) {
+    const skew = Math.max(0, arrived - (sent - this.origin));
+    if (this.aligned && skew >= this.skew) return;
+    this.aligned = true;
+    this.skew = skew;
+    for (const track of this.tracks.values()) track.place();
   }
 
   x(at) { return `${(100 * at) / this.span}%`; }
@@ -68,7 +78,7 @@ export class Timeline {
 
   draw(now) {
     if (now !== null) this.reach(now);
-    for (const track of this.tracks.values()) track.now(now);
+    for (const track of this.tracks.values()) track.now(now === null ? null : Math.max(0, now - this.skew));
   }
 }
 
@@ -124,7 +134,7 @@ class Track {
 
   arrive(at, size) {
     this.line.reach(at);
-    if (this.others.length < MOST_MARKS) this.other("circle", { class: "arrived", cy: HEIGHT - 9, r: size > 60_000 ? 3 : 2 }, "cx", at);
+    if (this.others.length < MOST_MARKS) this.other("circle", { class: "arrived", cy: HEIGHT - 9, r: size > 60_000 ? 3 : 2 }, "cx", at, true);
   }
 
   end(seen, at) {
@@ -146,19 +156,22 @@ class Track {
   }
 
   note(at, text) {
-    this.other("line", { class: "note", y1: 2, y2: HEIGHT - 2 }, "x1 x2", at);
-    this.other("text", { class: "note", y: 11, dx: 5 }, "x", at).textContent = text;
+    this.other("line", { class: "note", y1: 2, y2: HEIGHT - 2 }, "x1 x2", at, true);
+    this.other("text", { class: "note", y: 11, dx: 5 }, "x", at, true).textContent = text;
   }
 
-  other(name, attributes, places, at) {
+  /** Something else at a time; *browsers*: by the browser's clock. */
+  other(name, attributes, places, at, browsers = false) {
     const node = svg(name, attributes);
     this.area.insertBefore(node, this.cursor);
-    this.others.push({ at, node, places: places.split(" ") });
+    this.others.push({ at, node, places: places.split(" "), browsers });
     this.move(this.others.at(-1));
     return node;
   }
 
-  move({ at, node, places }) { for (const place of places) node.setAttribute(place, this.line.x(at)); }
+  move({ at, node, places, browsers }) {
+    for (const place of places) node.setAttribute(place, this.line.x(Math.max(0, browsers ? at - this.line.skew : at)));
+  }
 
   place() {
     this.marks.forEach(mark => this.put(mark));
