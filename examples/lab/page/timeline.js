@@ -104,7 +104,7 @@ class Track {
 
   add(seen, at) {
     this.hold(null);
-    this.line.reach(at + seen.took);
+    this.line.reach(seen.arrow === ">" ? at + seen.took : at); // what was received was waited for before
     if (this.marks.length >= MOST_MARKS) return;
     const above = seen.arrow === ">";
     const tall = above ? 8 + Math.min(26, 4 * Math.log2(1 + seen.size / 4)) : 12;
