@@ -61,7 +61,7 @@ def answers(browser: "Browser", demo: Server) -> Iterator[dict[int, dict[str, La
                 found[running.pop(lab).number] = lab.seen()
             if lab not in running and waiting:
                 running[lab] = waiting.pop()
-                lab.start(running[lab].number)
+                lab.begin(running[lab].number)
         labs[0].page.wait_for_timeout(20)
     yield found
     for lab in labs:
