@@ -268,6 +268,19 @@ def test_the_keys_are_enough(lab: Lab) -> None:
     lab.page.locator("#tip pre").wait_for()
 
 
+def test_a_message_can_be_looked_at_without_a_mouse(lab: Lab) -> None:
+    lab.run(5)
+    lab.page.locator(".skip").focus()
+    lab.page.keyboard.press("Enter")
+    lab.page.locator("#chosen:focus").wait_for()
+    assert lab.page.locator("#number").inner_text() == "5"
+    lab.page.locator(".scroll.rawasgi").focus()
+    for _ in range(3):
+        lab.page.keyboard.press("ArrowDown")
+    assert """'body': b'{"data":[0,1,2,3,4]}'""" in lab.page.locator(".detail pre").inner_text()
+    assert lab.page.locator(".scroll.rawasgi tr[aria-current]").count() == 1
+
+
 def test_a_phone_has_no_need_to_scroll_sideways(browser: "Browser", demo: Server) -> None:
     lab = Lab(browser, demo, width=390)
     for number in (3, 20, 34):

@@ -42,7 +42,7 @@ export function keys(lab) {
         event.preventDefault();
         lab.go(lab.list.beside(lab.row, step), true);
       }
-    } else if (key === "Enter" && !event.target.closest?.("button, summary, main a")) {
+    } else if (key === "Enter" && !event.target.closest?.("button, summary, main a, .skip")) {
       event.preventDefault();
       const focused = lab.rows.find(row => lab.list.links.get(row.number) === event.target.closest?.("a"));
       if (focused && focused !== lab.row) lab.go(focused, true);

@@ -28,7 +28,7 @@ class Lab {
 
   asked() {
     const number = Number(location.hash.replace("#row-", ""));
-    return this.rows.find(row => row.number === number) ?? this.rows[2];
+    return this.rows.find(row => row.number === number) ?? this.row ?? this.rows[2];
   }
 
   /** Choose *row*, and say so in the address. */
