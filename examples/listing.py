@@ -1,4 +1,4 @@
-"""All rows of the demo on one page: a table for browsers, JSON for everyone else."""
+"""All rows of an app on one page: a table for browsers, JSON for everyone else. The demo has a page of its own."""
 
 import itertools
 from collections.abc import Mapping
@@ -33,10 +33,15 @@ TABLE = "<table>\n<caption>{document}</caption>\n{rows}\n</table>"
 ROW = "<tr><td>{number}</td><td><code>{method} {path}</code></td><td>{summary}</td>{links}</tr>"
 
 
+def wants_page(request: Request) -> bool:
+    """Whether it is asked for by a browser, which likes HTML better than JSON."""
+    offered = ["application/json", "text/html"]
+    return headers.accepts(b",".join(headers.getlist(request.headers, b"accept")), offered) == "text/html"
+
+
 def listing(request: Request, apps: Mapping[str, str]) -> Response:
     """The rows of each of *apps*, a name and the prefix of its paths: HTML for who prefers it, else JSON."""
-    offered = ["application/json", "text/html"]
-    if headers.accepts(b",".join(headers.getlist(request.headers, b"accept")), offered) == "text/html":
+    if wants_page(request):
         return respond.html(page(apps), headers={"Vary": "Accept"})
     return respond.json([entry(row, apps) for row in ROWS + MORE], headers={"Vary": "Accept"})
 

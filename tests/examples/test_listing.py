@@ -4,6 +4,7 @@ import asyncio
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import cast
 
 import clock
 import pytest
@@ -45,12 +46,22 @@ def test_the_walk_has_each_row_once_and_in_order() -> None:
     ]
 
 
-def test_a_browser_gets_links_to_both_apps() -> None:
-    answer = clock.run(fetch(demo.app, "/", headers=BROWSER))
+def test_a_browser_gets_links_to_all_rows_of_an_app_alone() -> None:
+    answer = clock.run(fetch(raw.app, "/", headers=BROWSER))
     assert answer.header("content-type") == "text/html; charset=utf-8"
     assert answer.header("vary") == "Accept"
-    examples = [row.example for row in ROWS + MORE if row.method == "GET"]
-    assert Links(answer.text).found == [link for path in examples for link in (path, f"/fastapi{path}")]
+    assert Links(answer.text).found == [row.example for row in ROWS + MORE if row.method == "GET"]
+
+
+def test_a_browser_gets_the_page_of_the_demo_and_everyone_else_the_list() -> None:
+    answer = asyncio.run(fetch(demo.app, "/", headers=BROWSER))
+    assert answer.header("content-type") == "text/html; charset=utf-8"
+    assert answer.header("vary") == "Accept"
+    assert "/lab/page/main.js" in answer.text
+    rows = cast(list[dict[str, object]], clock.run(fetch(demo.app, "/")).json())
+    assert [row["paths"] for row in rows] == [
+        {"rawasgi": row.example, "FastAPI": f"/fastapi{row.example}"} for row in ROWS + MORE
+    ]
 
 
 @pytest.mark.parametrize("prefix", ["", "/fastapi"])
