@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rawasgi.dev import checkup, diffing, looking, serving
+from rawasgi.dev import checkup, diffing, looking, rulebook, serving
 from rawasgi.dev.lifetime import LifespanFailed
 
 EPILOG = """\
@@ -28,9 +28,10 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", metavar="command", title="commands")
     serving.add_parser(commands)
-    looking.add_parsers(commands)
+    looking.add_parser(commands)
     diffing.add_parser(commands)
     checkup.add_parser(commands)
+    rulebook.add_parser(commands)
     return top
 
 

@@ -1,4 +1,4 @@
-"""``rawasgi trace`` and ``rawasgi rules``: what an app does under the hood, in a terminal."""
+"""``rawasgi trace``: what an app does under the hood, message by message, in a terminal."""
 
 import argparse
 import asyncio
@@ -17,8 +17,6 @@ from rawasgi.dev.live import arrivals, is_url
 from rawasgi.dev.personalities import PERSONALITIES
 from rawasgi.dev.serving import load
 from rawasgi.dev.tracing import Traced, trace
-from rawasgi.dev.validation import rules
-from rawasgi.errors import AppError, ServerError
 
 WIDTH = 72  # of the time line
 RED, PLAIN = "\x1b[31m", "\x1b[0m"
@@ -35,7 +33,7 @@ exit status: 0; 1 if a rule was broken or the app failed; 2 if it could not be l
 """
 
 
-def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     one = commands.add_parser(
         "trace",
         parents=[script_options()],
@@ -47,10 +45,6 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     one.add_argument("app", metavar="app|url", help="module:attribute, or the URL of a server that runs")
     one.add_argument("path", nargs="?", default="/")
     one.set_defaults(run=run_trace)
-
-    listed = commands.add_parser("rules", help="list what an app and a server are held to")
-    listed.add_argument("--markdown", action="store_true", help="as a table")
-    listed.set_defaults(run=run_rules)
 
 
 def script_options() -> argparse.ArgumentParser:
@@ -145,20 +139,6 @@ def run_trace(options: argparse.Namespace) -> int:
     if not options.json:
         print(timeline(found))
     return int(any(each.problem for each in found) or found[-1].what not in ("complete", "client left"))
-
-
-def run_rules(options: argparse.Namespace) -> int:
-    """List the rules."""
-    faults = {AppError: "app", ServerError: "server"}
-    if options.markdown:
-        print("| rule | whose | what holds | where it is written |\n|---|---|---|---|")
-    for rule in rules():
-        whose = next((name for kind, name in faults.items() if issubclass(rule.fault, kind)), "either")
-        if options.markdown:
-            print(f"| `{rule.id}` | {whose} | {rule.text} | {rule.spec} |")
-        else:
-            print(f"{rule.id} ({whose})\n    {rule.text}\n    {rule.spec}")
-    return 0
 
 
 def line(each: Traced, colour: bool = False) -> str:

@@ -11,27 +11,26 @@ import pytest
 from rawasgi.asgi import App
 from rawasgi.dev.checking import FAULTS, Finding, Limits, Target, check
 
-AsgiCheck = Callable[..., None]
-
 
 @pytest.fixture
-def asgi_check() -> AsgiCheck:
-    """A function of an app and its paths, or Targets, that fails the test with all that ``rawasgi check`` finds.
+def asgi_check() -> Callable[..., None]:
+    """``fail_if_found``."""
+    return fail_if_found
 
-    *ignore*: ids of faults that are known. *limits*: Limits. It runs an event loop of its own, with the app's lifespan.
+
+def fail_if_found(app: App, *targets: str | Target, ignore: Collection[str] = (), limits: Limits | None = None) -> None:
+    """Fail the test with all that ``rawasgi check`` finds in *targets* of *app*, which are paths, or Targets.
+
+    *ignore*: ids of faults that are known. It runs an event loop of its own, with the app's lifespan.
     """
+    asked = [Target(target) if isinstance(target, str) else target for target in targets or ("/",)]
 
-    def checked(app: App, *targets: str | Target, ignore: Collection[str] = (), limits: Limits | None = None) -> None:
-        asked = [Target(target) if isinstance(target, str) else target for target in targets or ("/",)]
+    async def main() -> list[Finding]:
+        return [each async for each in check(app, *asked, limits=limits) if each.id not in ignore]
 
-        async def main() -> list[Finding]:
-            return [each async for each in check(app, *asked, limits=limits) if each.id not in ignore]
-
-        found = asyncio.run(main())
-        if found:
-            pytest.fail("\n".join(map(said, found)), pytrace=False)
-
-    return checked
+    found = asyncio.run(main())
+    if found:
+        pytest.fail("\n".join(map(said, found)), pytrace=False)
 
 
 def said(finding: Finding) -> str:

@@ -1,6 +1,7 @@
 """``rawasgi check`` and the pytest fixture: what they say, and with which exit status."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from rawasgi import respond
 from rawasgi.asgi import Receive, Scope, Send
 from rawasgi.dev import checkup, cli
 from rawasgi.dev.checking import FAULTS, Limits
-from rawasgi.dev.pytest_plugin import AsgiCheck
+from rawasgi.dev.pytest_plugin import fail_if_found
 
 FAST = ["--seconds", "0.2", "--grace", "0.06"]
 APP = """
@@ -153,16 +154,17 @@ def test_bad(asgi_check):
 def test_a_test_of_any_app_is_one_line(app_file: Path) -> None:
     (app_file / "test_plugged.py").write_text(PLUGGED)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "rawasgi.dev.pytest_plugin", "-p", "no:cacheprovider", "."]
-    done = subprocess.run(command, cwd=app_file, capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=app_file, capture_output=True, text=True, timeout=60, env=environment)
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
     assert "app-failed: the app raised LookupError" in done.stdout
     assert FAULTS["app-failed"] in done.stdout
 
 
-def test_the_fixture_here_too(asgi_check: AsgiCheck) -> None:
+def test_the_fixture_fails_a_test_for_what_it_finds() -> None:
     async def failing(scope: Scope, receive: Receive, send: Send) -> None:
         raise LookupError
 
-    asgi_check(respond.text("all of it"))
+    fail_if_found(respond.text("all of it"))
     with pytest.raises(pytest.fail.Exception, match="app-failed"):
-        asgi_check(failing, limits=Limits(0.2, 0.06))
+        fail_if_found(failing, limits=Limits(0.2, 0.06))

@@ -20,6 +20,8 @@ from rawasgi.dev.personalities import PERSONALITIES
 from rawasgi.dev.tracing import Traced, trace
 from rawasgi.dev.validation import rules
 
+ROOT = Path(__file__).parents[2]
+
 
 async def ticks() -> AsyncIterator[str]:
     for number in range(3):
@@ -150,6 +152,14 @@ def test_two_apps_are_compared(app_file: str, capsys: pytest.CaptureFixture[str]
     assert last["figures"][f"{app_file}:app"]["bytes"] == 6
     assert last["first_difference"] == 3  # after the start and two lines
     assert cli.main(["diff", f"{app_file}:app", "no_such_module:app"]) == 2
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md", "rawasgi/dev/RULES.md"])
+def test_what_the_pages_say_of_the_rules_is_what_the_command_prints(
+    page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["rules", "--diagram" if page.startswith("README") else "--markdown"]) == 0
+    assert capsys.readouterr().out in (ROOT / page).read_text()
 
 
 @pytest.mark.parametrize("options", [[], ["--markdown"]])
