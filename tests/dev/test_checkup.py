@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,9 @@ def test_bad(asgi_check):
 
 def test_a_test_of_any_app_is_one_line(app_file: Path) -> None:
     (app_file / "test_plugged.py").write_text(PLUGGED)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "rawasgi.dev.pytest_plugin", "-p", "no:cacheprovider", "."]
+    installed = bool(entry_points(group="pytest11", name="rawasgi"))  # then pytest finds it by itself
+    plugin = [] if installed else ["-p", "rawasgi.dev.pytest_plugin"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugin, "-p", "no:cacheprovider", "."]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, cwd=app_file, capture_output=True, text=True, timeout=60, env=environment)
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
