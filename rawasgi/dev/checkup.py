@@ -5,14 +5,13 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TextIO
 
 from rawasgi.asgi import App
 from rawasgi.dev.checking import FAULTS, Finding, Limits, Target, check
-from rawasgi.dev.looking import header, loaded
+from rawasgi.dev.looking import header, loaded, own_output
 
 LIMITS = Limits()
 
@@ -75,7 +74,7 @@ def run_check(options: argparse.Namespace) -> int:
         return 2
     targets = [Target(path, options.method.upper(), options.header, options.data.encode()) for path in options.paths]
     limits = Limits(options.seconds, options.grace, options.blocked)
-    with _own_output() as output:
+    with own_output() as output:
         say = _lines(output) if options.json else _Page(output).say
         counts = asyncio.run(_check(app, targets, limits, say))
         if options.json:
@@ -100,14 +99,6 @@ async def _check(app: App, targets: list[Target], limits: Limits, say: Callable[
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _own_output() -> Iterator[TextIO]:
-    """Standard output for us alone: what the app prints goes to standard error."""
-    output = sys.stdout
-    with redirect_stdout(sys.stderr):
-        yield output
 
 
 def _lines(output: TextIO) -> Callable[[Finding], None]:

@@ -4,10 +4,11 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict
 from functools import partial
+from typing import TextIO
 from urllib.parse import urlencode
 
 from rawasgi.asgi import App
@@ -78,15 +79,24 @@ def asked(path: str, options: argparse.Namespace) -> str:
     return path if not query else f"{path}{'&' if '?' in path else '?'}{query}"
 
 
-def traced(app: App, path: str, options: argparse.Namespace) -> list[Traced]:
-    """What *app* does with the request of *options*; what it raises is in the last entry, and goes no further."""
+def traced(
+    app: App, path: str, options: argparse.Namespace, tell: Callable[[Traced], None] = lambda _: None
+) -> list[Traced]:
+    """What *app* does with the request of *options*; what it raises is in the last entry, and goes no further.
+
+    *tell* is given each message as it happens.
+    """
     found: list[Traced] = []
+
+    def note(each: Traced) -> None:
+        found.append(each)
+        tell(each)
 
     async def script() -> None:
         loop = asyncio.get_running_loop()
         async with lifespan(or_none(app), validated=False) as life:
             client = connect(
-                trace(app, found.append, loop.time),
+                trace(app, note, loop.time),
                 options.method,
                 asked(path, options),
                 body=options.data.encode(),
@@ -121,21 +131,32 @@ async def _read(client: HTTPClient, options: argparse.Namespace) -> None:
 # What is printed
 
 
+@contextmanager
+def own_output() -> Iterator[TextIO]:
+    """Standard output for us alone: what the app prints goes to standard error."""
+    output = sys.stdout
+    with redirect_stdout(sys.stderr):
+        yield output
+
+
 def run_trace(options: argparse.Namespace) -> int:
     """Trace one exchange. Returns: 1 if a rule was broken or the app failed."""
     show = as_json if options.json else partial(line, colour=sys.stdout.isatty())
-    if is_url(options.app):
-        found = []
-        for each in arrivals(asked(options.app, options), options):
-            found.append(each)
-            print(show(each), flush=True)
-    else:
-        app = loaded(options.app)
-        if app is None:
-            return 2
-        found = traced(app, options.path, options)
-        for each in found:
-            print(show(each))
+    with own_output() as output:
+
+        def tell(each: Traced) -> None:
+            print(show(each), file=output, flush=True)
+
+        found: list[Traced] = []
+        if is_url(options.app):
+            for each in arrivals(asked(options.app, options), options):
+                found.append(each)
+                tell(each)
+        else:
+            app = loaded(options.app)
+            if app is None:
+                return 2
+            found = traced(app, options.path, options, tell)
     if not options.json:
         print(timeline(found))
     return int(any(each.problem for each in found) or found[-1].what not in ("complete", "client left"))
