@@ -88,6 +88,11 @@ class HTTPClient(Answer):
             self._ended = message["type"] in BODIES and not message.get("more_body")
         return data
 
+    async def half_close(self) -> None:
+        """Close our half of the connection and read on: hypercorn then gives the disconnect, and goes on sending."""
+        self._over = True
+        self._changed()
+
     async def until(self, separator: bytes | str) -> bytes:
         """The body from here up to and with *separator*, however it was cut."""
         mark = separator.encode() if isinstance(separator, str) else separator

@@ -140,6 +140,14 @@ async def stall(run: Run) -> None:
     await asyncio.sleep(PAUSE)
 
 
+async def half_close(run: Run) -> None:
+    await run.read(1)
+    if isinstance(run.client, HTTPClient):
+        await run.client.half_close()
+    await run.read()
+    await run.leave()
+
+
 async def be_cancelled(run: Run) -> None:
     """The client goes on reading: what it does not read may hold up a cancellation, and other probes are about that."""
     await run.read(1)
@@ -178,6 +186,7 @@ def probes(pieces: int) -> Iterator[Probe]:
     yield Probe("the client leaves at message 1, and send raises OSError", leave_at(1), spec="2.4")
     yield Probe("the client stops reading, then leaves", stall_and_leave, ("uvicorn", "hypercorn", "granian"))
     yield Probe("the client stops reading, then leaves, and send raises OSError", stall_and_leave, spec="2.4")
+    yield Probe("the client closes its half at message 1, and reads on", half_close, ("hypercorn",))
     yield Probe("the server cancels the call, as at a shutdown", be_cancelled)
     yield GROWS
     if pieces > 1:

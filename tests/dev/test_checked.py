@@ -18,6 +18,7 @@ from examples.catalogue import MORE, ROWS, Row
 HERE = Path(__file__).parent
 FAST = ["--json", "--seconds", "0.5", "--grace", "0.3", "--blocked", "0.2"]
 PEERS = {"fastapi": ["/stream", "/blocking", "/sse", "/hot"], "litestar": ["/stream", "/blocking", "/sse"]}
+TWIN = ["/safe-stream", "/disconnect", "/sync"]  # rows 21, 27 and 28
 WORKERS = 4  # most of it is waiting
 
 
@@ -57,6 +58,7 @@ def under_way() -> Iterator[dict[str, Processes]]:
     others = [row for row in ROWS + MORE if row.method != "GET"]
     peers = {peer: paths for peer, paths in PEERS.items() if importlib.util.find_spec(peer)}
     processes = {peer: [started(f"faulty_peers:{peer}", *paths)] for peer, paths in peers.items()}
+    processes["twin"] = [started("examples.twin:app", *TWIN)]
     processes["raw"] = [started("examples.raw:app", *share) for share in shares]
     processes["raw"] += [started("examples.raw:app", row.example, *options(row)) for row in others]
     yield processes
@@ -69,8 +71,8 @@ def under_way() -> Iterator[dict[str, Processes]]:
 def peers(under_way: dict[str, Processes]) -> dict[tuple[str, str], set[str]]:
     """The ids of what is found, by peer and path."""
     ids: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for peer in PEERS:
-        need(peer)
+    for peer in (*PEERS, "twin"):
+        need("fastapi" if peer == "twin" else peer)
         for found in findings(under_way[peer][0]):
             ids[peer, found["path"].removeprefix("GET ")].add(found["id"])
     return ids
@@ -91,6 +93,9 @@ def peers(under_way: dict[str, Processes]) -> dict[tuple[str, str], set[str]]:
         ("litestar", "/stream", "source-left-open"),
         ("litestar", "/blocking", "source-left-open"),
         ("litestar", "/sse", "source-left-open"),
+        ("twin", "/safe-stream", "source-left-open"),
+        ("twin", "/disconnect", "source-left-open"),
+        ("twin", "/sync", "source-left-open"),
     ],
 )
 def test_a_fault_of_a_peer_is_found(peers: dict[tuple[str, str], set[str]], peer: str, path: str, fault: str) -> None:

@@ -925,3 +925,19 @@ def test_an_app_that_does_not_stop_is_reported() -> None:
 
     with pytest.raises(Unfinished, match=r"gives lifespan\.shutdown"):
         run(script())
+
+
+def test_a_client_that_closes_its_half_is_told_of_and_reads_on() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await receive()
+        assert (await receive())["type"] == "http.disconnect"
+        await send({"type": "http.response.body", "body": b"all the same"})
+
+    async def script() -> None:
+        async with connect(app) as client:
+            await client.started()
+            await client.half_close()
+            assert await client.rest() == b"all the same"
+
+    run(script())
