@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from benchmarks import clients
+from benchmarks import clients, loading
 from benchmarks.clients import Unexpected
 
 
@@ -48,8 +48,11 @@ def test_the_end_is_found_wherever_it_is_cut(pieces: list[bytes]) -> None:
 def test_a_body_that_is_cut_off_is_no_measurement() -> None:
     with answering([HEAD + b"1\r\na\r\n"]) as port, pytest.raises(Unexpected, match="inside the body"):
         clients.drain(port, "/")
-    with answering([HEAD + b"1\r\na\r\n"]) as port, pytest.raises(Unexpected, match="inside a response"):
-        clients.load(port, "/", 1, 60)
+    with answering(ENDS[0], [HEAD + b"1\r\na\r\n"]) as port, pytest.raises(Unexpected, match="inside a response"):
+        loading.load(port, "/", 1, 60)
+    sized = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+    with answering([sized], [sized + b"a"]) as port, pytest.raises(Unexpected, match="inside a response"):
+        loading.load(port, "/", 1, 60)
 
 
 def test_an_answer_that_is_not_200_is_no_measurement() -> None:
@@ -57,10 +60,17 @@ def test_an_answer_that_is_not_200_is_no_measurement() -> None:
     with answering([wrong]) as port, pytest.raises(Unexpected, match="500"):
         clients.drain(port, "/")
     with answering([wrong]) as port, pytest.raises(Unexpected, match="500"):
-        clients.load(port, "/", 1, 60)
+        loading.load(port, "/", 1, 60)
 
 
 def test_a_connection_that_ends_between_two_responses_is_opened_anew() -> None:
     wrong = [b"HTTP/1.1 500 "]
-    with answering(*ENDS, wrong) as port, pytest.raises(Unexpected, match="500"):
-        clients.load(port, "/", 1, 60)
+    with answering(ENDS[0], *ENDS, wrong) as port, pytest.raises(Unexpected, match="500"):
+        loading.load(port, "/", 1, 60)
+
+
+def test_a_response_with_a_length_ends_where_the_first_did() -> None:
+    sized = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    wrong = [b"HTTP/1.1 500 "]
+    with answering([sized], [sized, b"a", b"b"], wrong) as port, pytest.raises(Unexpected, match="500"):
+        loading.load(port, "/", 1, 60)
