@@ -6,13 +6,54 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import blocking, burst, file, keeping, ndjson, paced, peers, plain, report, running, serving, short, sse
+from benchmarks import (
+    blocking,
+    burst,
+    compressed,
+    crowd,
+    crowds,
+    fairness,
+    file,
+    idle,
+    keeping,
+    ndjson,
+    neighbours,
+    paced,
+    peers,
+    plain,
+    report,
+    routes,
+    running,
+    serving,
+    short,
+    sse,
+    startup,
+)
 from benchmarks.clients import Unexpected
 from benchmarks.keeping import Kept
 from benchmarks.question import Question
 
 QUESTIONS: dict[str, Question] = {
-    module.QUESTION.name: module.QUESTION for module in (burst, short, paced, sse, ndjson, blocking, file, plain)
+    module.QUESTION.name: module.QUESTION
+    for module in (
+        *(
+            burst,
+            short,
+            paced,
+            sse,
+            ndjson,
+            blocking,
+            neighbours,
+            file,
+            plain,
+            routes,
+            idle,
+            crowd,
+            compressed,
+            startup,
+        ),
+        *(fairness,),
+    )
 }
 RESULTS = Path(__file__).parent / "results"
 
@@ -77,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rounds: int = options.rounds or (1 if options.quick else 5)
     began = datetime.now(UTC)
     machine = report.machine()
+    crowds.allow_many()
     try:
         results = running.run(questions, options.peers, options.server, rounds, options.quick, _say)
     except Unexpected as error:

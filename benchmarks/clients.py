@@ -49,42 +49,41 @@ def read(port: int, path: str, headers: Mapping[str, str] | None = None) -> Answ
 
 
 def drain(port: int, path: str) -> float:
-    """Return the seconds from GET *path* to the last byte of the answer."""
+    """Return the seconds from GET *path* to the last byte of the answer, which is chunked or has a Content-Length."""
     buffer = bytearray(1 << 20)
     with socket.create_connection((HOST, port), timeout=PATIENCE) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         began = perf_counter()
         connection.sendall(request(path))
-        size = connection.recv_into(buffer)
-        check(bytes(buffer[: len(OK)]), path)
-        tail = bytes(buffer[max(0, size - len(END)) : size])
-        while tail != END:
-            size = connection.recv_into(buffer)
-            if not size:
-                raise Unexpected(f"GET {path}: the server ended the connection inside the body")
-            tail = (tail + bytes(buffer[max(0, size - len(END)) : size]))[-len(END) :]
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += bytes(buffer[: _more(connection, buffer, path)])
+        check(head, path)
+        head, _, first = head.partition(b"\r\n\r\n")
+        size = length(head)
+        if size is None:
+            tail = first[-len(END) :]
+            while tail != END:
+                got = _more(connection, buffer, path)
+                tail = (tail + bytes(buffer[max(0, got - len(END)) : got]))[-len(END) :]
+        else:
+            left = size - len(first)
+            while left > 0:
+                left -= _more(connection, buffer, path)
         return perf_counter() - began
 
 
-def download(port: int, path: str) -> Taken:
-    """Return how long GET *path* takes, and its MiB: an answer with a Content-Length, read and forgotten."""
-    buffer = bytearray(1 << 20)
-    with socket.create_connection((HOST, port), timeout=PATIENCE) as connection:
-        began = perf_counter()
-        connection.sendall(request(path))
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += connection.recv(4096)
-        check(head, path)
-        head, _, first = head.partition(b"\r\n\r\n")
-        size = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-        left = size - len(first)
-        while left:
-            got = connection.recv_into(buffer)
-            if not got:
-                raise Unexpected(f"GET {path}: the server ended the connection inside the body")
-            left -= got
-        return Taken(perf_counter() - began, size >> 20)
+def _more(connection: socket.socket, buffer: bytearray, path: str) -> int:
+    got = connection.recv_into(buffer)
+    if not got:
+        raise Unexpected(f"GET {path}: the server ended the connection inside the answer")
+    return got
+
+
+def length(head: bytes) -> int | None:
+    """Return the Content-Length in *head*, None if there is none."""
+    _, found, value = head.lower().partition(b"\r\ncontent-length:")
+    return int(value.split(b"\r\n")[0]) if found else None
 
 
 def request(path: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from benchmarks import clients, measuring
 from benchmarks.apps import sources
+from benchmarks.clients import Taken
 from benchmarks.peers import FASTAPI, NGINX
 from benchmarks.question import Question, Sample, Target, Turn
 
@@ -10,7 +11,7 @@ def measure(turn: Turn) -> Sample:
     """Read the file once, and forget it."""
     name = "64" if turn.quick else "512"
     sources.file(name)  # before anybody is timed
-    return measuring.rate(turn, lambda: clients.download(turn.served.port, f"/file/{name}"))
+    return measuring.rate(turn, lambda: Taken(clients.drain(turn.served.port, f"/file/{name}"), int(name)))
 
 
 QUESTION = Question(

@@ -4,7 +4,7 @@ import selectors
 import socket
 from time import perf_counter
 
-from benchmarks.clients import END, HOST, PATIENCE, Taken, Unexpected, check, request
+from benchmarks.clients import END, HOST, PATIENCE, Taken, Unexpected, check, length, request
 
 
 def load(port: int, path: str, connections: int, seconds: float) -> Taken:
@@ -39,9 +39,9 @@ def _size(port: int, path: str, asking: bytes) -> int | None:
                 raise Unexpected(f"GET {path}: the server ended the connection inside a response")
             got += data
         check(got, path)
-        head = got.partition(b"\r\n\r\n")[0].lower()
-        _, found, length = head.partition(b"content-length:")
-        return len(head) + 4 + int(length.split(b"\r\n")[0]) if found else None
+        head = got.partition(b"\r\n\r\n")[0]
+        size = length(head)
+        return None if size is None else len(head) + 4 + size
 
 
 def _count(

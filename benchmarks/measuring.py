@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from benchmarks.clients import Answer, Taken
 from benchmarks.question import Figure, Sample, Turn
+from benchmarks.serving import Served
 from rawasgi.formats import sse
 
 
@@ -24,20 +25,21 @@ def _a(unit: str) -> str:
 
 def cost(turn: Turn, work: Callable[[], Taken]) -> Sample:
     """Return microseconds for one, and of the server's processor."""
-    taken, processor = _with_processor(turn, work)
+    taken, processor = with_processor(turn.served, work)
     return taken.seconds / taken.count * 1e6, processor
 
 
 def rate(turn: Turn, work: Callable[[], Taken]) -> Sample:
     """Return how many a second, and microseconds of the server's processor for one."""
-    taken, processor = _with_processor(turn, work)
+    taken, processor = with_processor(turn.served, work)
     return taken.count / taken.seconds, processor
 
 
-def _with_processor(turn: Turn, work: Callable[[], Taken]) -> tuple[Taken, float | None]:
-    before = turn.served.processor_seconds()
+def with_processor(served: Served, work: Callable[[], Taken]) -> tuple[Taken, float | None]:
+    """Return what *work* took, and microseconds of the server's processor for one."""
+    before = served.processor_seconds()
     taken = work()
-    after = turn.served.processor_seconds()
+    after = served.processor_seconds()
     return taken, None if before is None or after is None else (after - before) / taken.count * 1e6
 
 

@@ -33,7 +33,7 @@ class Peer:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer(NAKED, "benchmarks.apps.naked"),
+        Peer(NAKED, "benchmarks.apps.naked", cannot={"startup": "it imports nothing"}),
         Peer(RAW, "benchmarks.apps.raw"),
         Peer("starlette", "benchmarks.apps.starlette_", "starlette"),
         Peer(FASTAPI, "benchmarks.apps.fastapi_", "fastapi"),

@@ -125,13 +125,13 @@ class Servers:
         """Start the server of each of *names* that does not run yet, and do not wait."""
         for name in names:
             if (name, app) not in self._ready:
-                it = serving.nginx() if name == NGINX else serving.starting(self.server, f"{PEERS[name].module}:{app}")
+                it = serving.nginx() if name == NGINX else serving.starting(self.server, PEERS[name].module, app)
                 self._ready[name, app] = self._stack.enter_context(it)
 
     def served(self, name: str, app: str) -> Served:
         """Return the server of *name*, which listens. Raises: Unexpected."""
         return self._ready[name, app]()
 
-    def another(self, name: str, app: str = "app", **environment: str) -> AbstractContextManager[Served]:
+    def another(self, name: str, app: str = "app") -> AbstractContextManager[Served]:
         """Another server of the same app, while a block runs: for who asks what the others must not feel."""
-        return serving.serving(self.server, f"{PEERS[name].module}:{app}", environment)
+        return serving.serving(self.server, PEERS[name].module, app)

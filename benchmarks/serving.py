@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,14 +70,20 @@ class Served:
         return int(children[-1]) if children else self.pid
 
 
+def inherited() -> dict[str, str]:
+    """Return our environment, in which Python keeps its bytecode, but not in this tree: nobody is timed compiling."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(PROJECT), "PYTHONPYCACHEPREFIX": str(sources.FILES / "pycache")}
+
+
 @contextmanager
-def started(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[Callable[[], Served]]:
+def started(command: list[str], port: int, environment: dict[str, str]) -> Iterator[Callable[[], Served]]:
     """Run a server while the block runs; the function that it is given waits until the server listens."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command,
             cwd=PROJECT,
-            env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
+            env=inherited() | environment,
             stdout=log,
             stderr=log,
             start_new_session=True,  # with its children it can be ended as one
@@ -105,18 +111,18 @@ def started(command: list[str], port: int, environment: Mapping[str, str]) -> It
             process.wait()
 
 
-def starting(
-    server: str, app: str, environment: Mapping[str, str] | None = None
-) -> AbstractContextManager[Callable[[], Served]]:
-    """Serve *app* in a process of its own while the block runs."""
+def starting(server: str, module: str, app: str = "app") -> AbstractContextManager[Callable[[], Served]]:
+    """Serve *app* of *module* in a process of its own while the block runs; or what a function makes: "routed 10"."""
     port = free_port()
-    return started([sys.executable, "-m", *SERVERS[server](app, port)], port, environment or {})
+    environment = {} if app == "app" else {"BENCHMARKS_MADE": f"{module} {app}"}
+    where = "benchmarks.apps.made:app" if environment else f"{module}:app"
+    return started([sys.executable, "-m", *SERVERS[server](where, port)], port, environment)
 
 
 @contextmanager
-def serving(server: str, app: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
+def serving(server: str, module: str, app: str = "app") -> Iterator[Served]:
     """As starting(), and wait until it listens. Raises: Unexpected."""
-    with starting(server, app, environment) as ready:
+    with starting(server, module, app) as ready:
         yield ready()
 
 
@@ -156,5 +162,5 @@ def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
             socket.create_connection((HOST, port), timeout=1).close()
             return True
         except OSError:
-            time.sleep(0.02)
+            time.sleep(0.005)
     return False

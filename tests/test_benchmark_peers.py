@@ -27,6 +27,13 @@ BODIES = {
 ALOOF = ("blacksheep", "sse-starlette")
 
 
+def made(module: str, app: str) -> App:
+    """The app of a question: the module's own, or what a function of it makes."""
+    name, *arguments = app.split()
+    found = getattr(importlib.import_module(module), name)
+    return cast(App, found if app == "app" else found(*map(int, arguments)))
+
+
 async def answer(app: App, path: str) -> Answer:
     result = await fetch(app, path)
     return Answer(result.status, result.header("content-type"), result.body)
@@ -37,11 +44,11 @@ def test_an_app_answers_what_naked_answers(name: str) -> None:
     peer = PEERS[name]
     if peer.package:
         need(peer.package.replace("-", "_"))
-    app = cast(App, importlib.import_module(peer.module).app)
     for question in command.QUESTIONS.values():
         here, _ = peers.asked(question.name, [name])
-        if here and question.app == "app":
-            both = {NAKED: asyncio.run(answer(naked.app, question.path)), name: asyncio.run(answer(app, question.path))}
+        if here:
+            apps = {one: made(PEERS[one].module, question.app) for one in (NAKED, name)}
+            both = {one: asyncio.run(answer(app, question.path)) for one, app in apps.items()}
             assert running.differing(both, question.view) == {}
             assert both[name].body == BODIES.get(question.path, both[name].body)
 
@@ -49,13 +56,14 @@ def test_an_app_answers_what_naked_answers(name: str) -> None:
 @pytest.mark.parametrize("name", ALOOF)
 def test_an_app_answers_what_naked_answers_over_a_socket(name: str) -> None:
     need((PEERS[name].package or "").replace("-", "_"))
-    with serving.serving("uvicorn", f"{PEERS[name].module}:app") as served:
-        for question in command.QUESTIONS.values():
-            here, _ = peers.asked(question.name, [name])
-            if here and question.app == "app":
-                theirs = clients.read(served.port, question.path)
-                both = {NAKED: asyncio.run(answer(naked.app, question.path)), name: theirs}
-                assert running.differing(both, question.view) == {}
+    asked = [question for question in command.QUESTIONS.values() if peers.asked(question.name, [name])[0]]
+    for app in {question.app for question in asked}:
+        with serving.serving("uvicorn", PEERS[name].module, app) as served:
+            for question in asked:
+                if question.app == app:
+                    by_hand = asyncio.run(answer(made(PEERS[NAKED].module, app), question.path))
+                    both = {NAKED: by_hand, name: clients.read(served.port, question.path)}
+                    assert running.differing(both, question.view) == {}
 
 
 def test_a_chunk_has_46_bytes() -> None:
@@ -113,5 +121,5 @@ def test_who_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_that_does_not_start_is_told_with_its_words() -> None:
     with pytest.raises(Unexpected, match=r"(?s)uvicorn benchmarks.nowhere:app.*must listen.*nowhere"):
-        with serving.serving("uvicorn", "benchmarks.nowhere:app"):
+        with serving.serving("uvicorn", "benchmarks.nowhere"):
             pass

@@ -13,7 +13,7 @@ from benchmarks import __main__ as command
 from benchmarks import clients, keeping, peers, plots, report, running
 from benchmarks.apps.sources import CHUNK
 from benchmarks.clients import Unexpected
-from benchmarks.peers import FASTAPI, NAKED, NGINX, RAW
+from benchmarks.peers import FASTAPI, LITESTAR, NAKED, NGINX, RAW
 from benchmarks.question import Figure, Question, Sample, Samples, Target, Turn
 from benchmarks.running import Result
 
@@ -59,6 +59,21 @@ def test_the_targets_are_these() -> None:
         ("sse", "uvicorn", "us an event", "fastapi-yield", 20, None, None),
         ("ndjson", "uvicorn", "us a row", "fastapi-yield", 5, None, None),
         ("blocking", "uvicorn", "us an item", FASTAPI, 100, None, None),
+        ("neighbours", "uvicorn", "ms beside 120", "", None, None, 20),
+        ("neighbours", "uvicorn", "ms beside 40", "", None, None, 20),
+        ("routes", "uvicorn", "times the first, of 10,000", "", None, None, 1.3),
+        ("idle", "uvicorn", "KiB a stream", "", None, None, 14),
+        ("idle", "uvicorn", "tasks a stream", "", None, None, 1.01),
+        ("idle", "hypercorn", "KiB a stream", "", None, None, 24),
+        ("crowd", "uvicorn", "p99, ms", NAKED, None, 1.1, None),
+        ("compressed", "uvicorn", "bytes, of a browser's codings", LITESTAR, None, 1, None),
+        ("compressed", "uvicorn", "bytes, gzip", LITESTAR, None, 1, None),
+        ("compressed", "uvicorn", "bytes, br", LITESTAR, None, 1, None),
+        ("compressed", "uvicorn", "p50, ms late", "", None, None, 1),
+        ("compressed", "uvicorn", "p95, ms late", "", None, None, 1),
+        ("startup", "uvicorn", "ms to import", "", None, None, 30),
+        ("startup", "uvicorn", "ms to import", FASTAPI, 5, None, None),
+        ("fairness", "uvicorn", "p99, ms", "", None, None, 100),
         ("plain", "uvicorn", answers, FASTAPI, 2.5, None, None),
         ("plain", "uvicorn", answers, NAKED, 0.9, None, None),
     }

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, Callable
 from functools import partial
 
-from blacksheep import Application, Response, StreamedContent, get, json, text
+from blacksheep import Application, Response, Router, StreamedContent, get, json, text
 from blacksheep.server.responses import file as send_file
 from blacksheep.server.sse import ServerSentEvent, ServerSentEventsResponse
 
@@ -75,3 +75,15 @@ async def idle() -> Response:
 @get("/tasks")
 async def tasks() -> Response:
     return text(sources.tasks())
+
+
+async def answer(item: str) -> Response:
+    return text(item)
+
+
+def routed(count: int) -> Application:
+    """So many routes."""
+    result = Application(router=Router())
+    for number in range(count):
+        result.router.add_get(f"/area{number}/items/{{item}}", answer)
+    return result

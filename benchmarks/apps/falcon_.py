@@ -90,3 +90,17 @@ app.add_route("/hot", Hot())
 app.add_route("/ticks", Ticks())
 app.add_route("/idle", Idle())
 app.add_route("/tasks", Tasks())
+
+
+class Item:
+    async def on_get(self, request: Request, response: Response, item: str) -> None:
+        response.content_type = TEXT
+        response.text = item
+
+
+def routed(count: int) -> App:
+    """So many routes."""
+    result = App()
+    for number in range(count):
+        result.add_route(f"/area{number}/items/{{item}}", Item())
+    return result

@@ -1,6 +1,7 @@
 """The endpoints with FastAPI, as its documents have them."""
 
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 
 from benchmarks.apps import sources
@@ -78,3 +79,27 @@ async def idle() -> StreamingResponse:
 @app.get("/tasks")
 async def tasks() -> PlainTextResponse:
     return PlainTextResponse(sources.tasks())
+
+
+async def chat(ticket: int) -> StreamingResponse:
+    return StreamingResponse(sources.chat(ticket), media_type=EVENTS)
+
+
+def compressed() -> FastAPI:
+    """The chat, in gzip if FastAPI will."""
+    result = FastAPI()
+    result.add_middleware(GZipMiddleware)
+    result.get("/chat/{ticket}")(chat)
+    return result
+
+
+async def item(item: str) -> PlainTextResponse:
+    return PlainTextResponse(item)
+
+
+def routed(count: int) -> FastAPI:
+    """So many routes."""
+    result = FastAPI()
+    for number in range(count):
+        result.get(f"/area{number}/items/{{item}}")(item)
+    return result

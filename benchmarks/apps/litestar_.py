@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from litestar import Litestar, MediaType, get
+from litestar.config.compression import CompressionConfig
 from litestar.params import FromPath
 from litestar.response import File, ServerSentEvent, Stream
 
@@ -86,7 +87,27 @@ async def tasks() -> str:
     return sources.tasks()
 
 
-HANDLERS = [
-    *[burst, paced, short, file, sse, ndjson, blocking, blocked, thread, plain, hot, ticks, idle, tasks],
-]
-app = Litestar(HANDLERS, openapi_config=None)
+app = Litestar(
+    [burst, paced, short, file, sse, ndjson, blocking, blocked, thread, plain, hot, ticks, idle, tasks],
+    openapi_config=None,
+)
+
+
+@get("/chat/{ticket:int}")
+async def chat(ticket: FromPath[int]) -> Stream:
+    return Stream(sources.chat(ticket), media_type="text/event-stream")
+
+
+def compressed() -> Litestar:
+    """The chat, in br or gzip."""
+    return Litestar([chat], openapi_config=None, compression_config=CompressionConfig(backend="brotli"))
+
+
+def routed(count: int) -> Litestar:
+    """So many routes."""
+
+    async def item(item: FromPath[str]) -> object:
+        return item
+
+    paths = [f"/area{number}/items/{{item:str}}" for number in range(count)]
+    return Litestar([get(path, media_type=MediaType.TEXT)(item) for path in paths], openapi_config=None)

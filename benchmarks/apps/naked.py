@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from benchmarks.apps import sources
-from rawasgi.asgi import Receive, Scope, Send
+from rawasgi.asgi import App, Receive, Scope, Send
 
 TEXT, EVENTS, LINES = b"text/plain; charset=utf-8", b"text/event-stream; charset=utf-8", b"application/x-ndjson"
 STREAMS: dict[str, tuple[bytes, Callable[..., AsyncIterator[bytes]]]] = {
@@ -69,3 +70,38 @@ async def file(name: str, send: Send) -> None:
         while block := await asyncio.to_thread(opened.read, 65536):
             await send({"type": "http.response.body", "body": block, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def compressed() -> App:
+    """The chat in gzip, each event flushed."""
+    return chat
+
+
+async def chat(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        raise RuntimeError(f"this app answers http, not {scope['type']}")
+    headers = [(b"content-type", EVENTS)]
+    coder = None
+    if any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
+        coder = zlib.compressobj(wbits=31)
+        headers.append((b"content-encoding", b"gzip"))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    async for event in sources.chat(int(scope["path"].split("/")[2])):
+        body = event if coder is None else coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.body", "body": b"" if coder is None else coder.flush(), "more_body": False})
+
+
+def routed(count: int) -> App:
+    """So many routes: one look into a dict."""
+    areas = {f"area{number}" for number in range(count)}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"this app answers http, not {scope['type']}")
+        _, area, _, item = scope["path"].split("/")
+        if area not in areas:
+            raise LookupError(area)
+        await whole(TEXT, item.encode(), send)
+
+    return app

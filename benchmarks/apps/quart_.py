@@ -86,3 +86,15 @@ async def idle() -> Response:
 @app.get("/tasks")
 async def tasks() -> Response:
     return Response(sources.tasks(), content_type=TEXT)
+
+
+async def answer(item: str) -> Response:
+    return Response(item, content_type=TEXT)
+
+
+def routed(count: int) -> Quart:
+    """So many routes."""
+    result = Quart(__name__)
+    for number in range(count):
+        result.add_url_rule(f"/area{number}/items/<item>", f"area{number}", answer)
+    return result

@@ -5,6 +5,7 @@ import asyncio
 from benchmarks.apps import sources
 from rawasgi import files, respond, streams
 from rawasgi.asgi import App
+from rawasgi.compression import compress
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.routing import Router
@@ -80,3 +81,26 @@ async def idle(request: Request) -> Response:
 @app.get("/tasks")
 async def tasks(request: Request) -> str:
     return sources.tasks()
+
+
+async def chat(request: Request) -> Response:
+    return respond.stream(sources.chat(request.param("ticket", int)), "text/event-stream")
+
+
+def compressed() -> App:
+    """The chat, in whatever coding the client takes."""
+    router = Router()
+    router.get("/chat/{ticket:int}")(chat)
+    return compress(router)
+
+
+async def item(request: Request) -> str:
+    return request.param("item")
+
+
+def routed(count: int) -> App:
+    """So many routes."""
+    router = Router()
+    for number in range(count):
+        router.get(f"/area{number}/items/{{item}}")(item)
+    return router

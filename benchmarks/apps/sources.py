@@ -110,6 +110,26 @@ async def beating() -> AsyncGenerator[bytes, None]:
         yield COMMENT
 
 
+async def chat(ticket: int) -> AsyncGenerator[bytes, None]:
+    """Yield 50 chunks of OpenAI's, as events, one each 5 ms; when each was made can be read at made(ticket)."""
+    made = []
+    for number in range(50):
+        await asyncio.sleep(0.005)
+        choice = {"index": 0, "delta": {"content": f"词{number}"}, "logprobs": None, "finish_reason": None}
+        head = {"id": "chatcmpl-9f3bK2", "object": "chat.completion.chunk", "created": 1_760_000_000, "model": "gpt-4o"}
+        event = f"data: {dumps({**head, 'system_fingerprint': None, 'choices': [choice]})}\n\n".encode()
+        made.append(time.perf_counter())
+        if number == 49:
+            FILES.mkdir(exist_ok=True)
+            made_at(ticket).write_text(json.dumps(made))
+        yield event
+
+
+def made_at(ticket: int) -> Path:
+    """Return where chat() writes when each event was made: the clock is the same in all processes of a machine."""
+    return FILES / f"made-{ticket}.json"
+
+
 def tasks() -> str:
     """Return how many tasks the event loop has."""
     return str(len(asyncio.all_tasks()))

@@ -1,6 +1,8 @@
 """The endpoints with Starlette, as its documents have them."""
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -84,3 +86,21 @@ app = Starlette(
         Route("/tasks", tasks),
     ]
 )
+
+
+async def chat(request: Request) -> Response:
+    return StreamingResponse(sources.chat(request.path_params["ticket"]), media_type=EVENTS)
+
+
+def compressed() -> Starlette:
+    """The chat, in gzip if Starlette will."""
+    return Starlette(routes=[Route("/chat/{ticket:int}", chat)], middleware=[Middleware(GZipMiddleware)])
+
+
+async def item(request: Request) -> Response:
+    return PlainTextResponse(request.path_params["item"])
+
+
+def routed(count: int) -> Starlette:
+    """So many routes."""
+    return Starlette(routes=[Route(f"/area{number}/items/{{item}}", item) for number in range(count)])

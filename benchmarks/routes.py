@@ -1,0 +1,44 @@
+"""What does it cost to be the last route? 10 to 10,000 routes with a parameter: the last against the first."""
+
+from statistics import median
+
+from benchmarks import loading, measuring
+from benchmarks.question import Figure, Question, Sample, Target, Turn
+from benchmarks.serving import Served
+
+COUNTS = (1_000, 10, 100, 10_000)
+CONNECTIONS = 8
+SECONDS, QUICK = 0.5, 0.2
+
+
+def measure(turn: Turn) -> Sample:
+    """Return how many times as long the last route takes as the first; only of 1,000 and 10 if it is to be quick."""
+    return tuple(
+        None if turn.quick and count > COUNTS[1] and count != COUNTS[0] else _last(turn, count) for count in COUNTS
+    )
+
+
+def _last(turn: Turn, count: int) -> float:
+    paths = ("/area0/items/7", f"/area{count - 1}/items/7")
+    with turn.serving(f"routed {count}") as served:
+        pairs = [[_cost(served, path, turn.quick) for path in paths] for _ in range(3)]
+    return median(last / first for first, last in pairs)
+
+
+def _cost(served: Served, path: str, quick: bool) -> float:
+    """Return what an answer costs the server's processor; the time it takes, where the system does not tell that."""
+    seconds = QUICK if quick else SECONDS
+    taken, processor = measuring.with_processor(served, lambda: loading.load(served.port, path, CONNECTIONS, seconds))
+    return taken.seconds / taken.count if processor is None else processor
+
+
+QUESTION = Question(
+    name="routes",
+    text="What does it cost to be the last route?",
+    figures=tuple(Figure(f"times the first, of {count:,}") for count in COUNTS),
+    path="/area9/items/7",
+    measure=measure,
+    app="routed 10",
+    rounds=2,
+    targets={"uvicorn": (Target(most=1.3, figure=3),)},
+)
