@@ -24,7 +24,8 @@ def measure(turn: Turn) -> Sample:
 
 QUESTION = Question(
     name="crowd",
-    text="How far from 50 ms are the gaps of 1,000 streams with 20 chunks a second each?",
+    text="How evenly do 1,000 streams flow, with 20 chunks a second each?",
+    note="the figures are how far the gaps are from 50 ms",
     figures=(Figure("p99, ms"), Figure("p50, ms"), Figure("% of a core")),
     path="/paced/100",
     measure=measure,

@@ -7,8 +7,8 @@ from statistics import median
 from typing import Any
 
 from benchmarks.peers import NAKED, RAW
-from benchmarks.question import Question, Samples
-from benchmarks.report import known, ordered, short, speed
+from benchmarks.question import Question, Samples, short
+from benchmarks.report import known, ordered, speed
 
 INK, OURS, THEIRS = "#7d8590", "#d9822b", "#5b8db8"  # each to be seen on white and on black
 LOG = 20  # from this much between least and greatest on
@@ -35,16 +35,19 @@ def svg(question: Question, samples: Samples) -> str:
         axes.barh(apps, lengths, color=colors, xerr=error, ecolor=INK, capsize=2, height=0.7)
         if max(lengths) > LOG * min(lengths) > 0:
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
         for app, length, most in zip(apps, lengths, high, strict=True):
-            label = f" {short(median(known(samples[app], 0)))}"
-            axes.annotate(label, (max(length, most), app), va="center", color=INK, fontsize=8)
+            beside = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
+            axes.annotate(
+                short(median(known(samples[app], 0))), (max(length, most), app), color=INK, fontsize=8, **beside
+            )
         axes.margins(x=0.12)
         name = question.figures[0].name
         if NAKED in samples:
             axes.axvline(1.0, color=INK, linewidth=0.8, linestyle="--")
         axes.set_xlabel(f"times as good as naked; beside each bar: {name}" if NAKED in samples else name, color=INK)
         axes.set_title(f"{question.name}: {question.text}", color=INK, fontsize=10, loc="left")
-        axes.tick_params(colors=INK)
+        axes.tick_params(colors=INK, which="both")
         for side in axes.spines.values():
             side.set_visible(False)
         out = io.StringIO()

@@ -13,6 +13,11 @@ Sample = tuple[float | None, ...]
 Samples = dict[str, list[Sample]]
 
 
+def short(figure: float) -> str:
+    """Return *figure* with three digits or a few more."""
+    return f"{figure:,.0f}" if figure >= 1000 else f"{figure:.3f}" if figure < 1 else f"{figure:.2f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A number that is measured: *name* is its unit, and of what. *more*: the greater, the better."""
@@ -80,6 +85,7 @@ class Question:
     *figures*: what is measured; the apps are ordered by the first. *measure*: returns the figures of one turn. *path*:
     what is compared between the apps before anything is timed, as *view* sees it. *app*: which app of each module.
     *turns*: how often each app is measured in a round. *rounds*: in so many rounds at most. *targets*: by server.
+    *note*: what must be known to read the figures.
     """
 
     name: str
@@ -92,6 +98,7 @@ class Question:
     turns: int = 1
     rounds: int | None = None
     targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)
+    note: str = ""
 
     def stands(self, target: Target) -> str:
         """Return what *target* is about."""

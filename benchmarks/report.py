@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.peers import NAKED, PEERS, RAW, version
-from benchmarks.question import Figure, Question, Sample, Samples
+from benchmarks.question import Figure, Question, Sample, Samples, short
 from benchmarks.running import Result
 
 SERVERS = ("uvicorn", "uvloop", "httptools", "h11", "hypercorn", "granian")
@@ -78,7 +78,8 @@ def table(question: Question, server: str, result: Result) -> str:
     line = f"|{'|'.join('-' * (width + 1) + ':' for width in widths)}|"
     times = max(map(len, samples.values()))
     title = f"**{question.name}** on {server}: {question.text} ({_direction(first)}; {times} times each)"
-    ends = [f"- {sentence}" for _, sentence in sentences(question, server, samples)]
+    ends = [f"- {question.note}"] if question.note else []
+    ends += [f"- {sentence}" for _, sentence in sentences(question, server, samples)]
     ends += [f"- left out: {app}: {reason}" for app, reason in result.left_out.items()]
     return "\n".join([title, "", head, line, *body, "", *ends, ""])
 
@@ -89,11 +90,6 @@ def _direction(figure: Figure) -> str:
 
 def _middle(figures: list[float]) -> str:
     return short(median(figures)) if figures else "not known"
-
-
-def short(figure: float) -> str:
-    """Return *figure* with three digits or a few more."""
-    return f"{figure:,.0f}" if figure >= 1000 else f"{figure:.3f}" if figure < 1 else f"{figure:.2f}"
 
 
 def machine() -> dict[str, object]:

@@ -17,7 +17,7 @@ from http.client import HTTPException
 from benchmarks import clients, peers, serving
 from benchmarks.clients import Unexpected
 from benchmarks.peers import NAKED, NGINX, PEERS, RAW
-from benchmarks.question import Question, Samples, Turn
+from benchmarks.question import Question, Samples, Turn, short
 from benchmarks.serving import Served
 
 
@@ -78,10 +78,9 @@ def _ask(question: Question, result: Result, servers: "Servers", number: int, qu
                 result.drop(name, f"it could not be measured: {error!r}")
                 continue
             result.samples[name].append(sample)
-            told = (
-                f"{value:,.4g} {figure.name}" for value, figure in zip(sample, question.figures, strict=True) if value
-            )
-            say(f"{question.name} {number + 1} {name}: {', '.join(told)}")
+            pairs = zip(sample, question.figures, strict=True)
+            told = [f"{short(value)} {figure.name}" for value, figure in pairs if value is not None]
+            say(f"{question.name} {number + 1} {name}: {'; '.join(told)}")
     for name in result.left_out.keys() - dropped:
         say(f"{question.name}: {name} is left out: {result.left_out[name]}")
 

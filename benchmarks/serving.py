@@ -17,7 +17,6 @@ from benchmarks.apps import sources
 from benchmarks.clients import HOST, Unexpected
 
 PATIENCE = 60.0  # ten thousand routes take FastAPI long
-GRACE = 1.0  # who has endless streams, or a frozen loop, does not end by itself
 PROJECT = Path(__file__).parent.parent
 
 
@@ -99,13 +98,8 @@ def started(command: list[str], port: int, environment: dict[str, str]) -> Itera
         try:
             yield ready
         finally:
-            process.terminate()
             try:
-                process.wait(GRACE)
-            except subprocess.TimeoutExpired:
-                pass
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)  # many have endless streams, some a frozen loop: they stay
             except ProcessLookupError:
                 pass
             process.wait()

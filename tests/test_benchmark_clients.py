@@ -85,7 +85,7 @@ def test_a_crowd_is_held_and_its_gaps_are_taken() -> None:
             gaps = crowds.gaps(streams, 0.5)
     assert len(streams) == 5
     assert 5 <= len(gaps) <= 5 * 12  # at most as many as there were ticks; a busy machine may have fewer
-    assert min(gaps) > 0
+    assert 0 < min(gaps) <= max(gaps) < 60
 
 
 def test_a_crowd_that_says_nothing_is_no_measurement() -> None:

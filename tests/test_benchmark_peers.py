@@ -23,14 +23,18 @@ BODIES = {
     "/blocking/100": CHUNK * 100,
     "/file/1": b"0000000\n" * 131_072,
 }
+# Now, while tests are collected: what is imported later is looked at by each test's garbage collection (conftest.py).
+MODULES = {
+    name: importlib.import_module(peer.module) for name, peer in PEERS.items() if peer.module and not peer.missing()
+}
 # over a socket: the one has header fields that our own client refuses, the other leaves a task behind in the loop
 ALOOF = ("blacksheep", "sse-starlette")
 
 
-def made(module: str, app: str) -> App:
+def made(name: str, app: str) -> App:
     """The app of a question: the module's own, or what a function of it makes."""
-    name, *arguments = app.split()
-    found = getattr(importlib.import_module(module), name)
+    function, *arguments = app.split()
+    found = getattr(MODULES[name], function)
     return cast(App, found if app == "app" else found(*map(int, arguments)))
 
 
@@ -47,7 +51,7 @@ def test_an_app_answers_what_naked_answers(name: str) -> None:
     for question in command.QUESTIONS.values():
         here, _ = peers.asked(question.name, [name])
         if here:
-            apps = {one: made(PEERS[one].module, question.app) for one in (NAKED, name)}
+            apps = {one: made(one, question.app) for one in (NAKED, name)}
             both = {one: asyncio.run(answer(app, question.path)) for one, app in apps.items()}
             assert running.differing(both, question.view) == {}
             assert both[name].body == BODIES.get(question.path, both[name].body)
@@ -61,7 +65,7 @@ def test_an_app_answers_what_naked_answers_over_a_socket(name: str) -> None:
         with serving.serving("uvicorn", PEERS[name].module, app) as served:
             for question in asked:
                 if question.app == app:
-                    by_hand = asyncio.run(answer(made(PEERS[NAKED].module, app), question.path))
+                    by_hand = asyncio.run(answer(made(NAKED, app), question.path))
                     both = {NAKED: by_hand, name: clients.read(served.port, question.path)}
                     assert running.differing(both, question.view) == {}
 
