@@ -47,14 +47,14 @@ The first run makes .venv/ beside this file and installs what it needs there, as
 
 def main(arguments: list[str]) -> int:
     options, rest = parser().parse_known_args(arguments)
-    if rest and options.command != "test":
+    if rest and options.command not in ("test", "bench"):
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     if options.command == "demo":
         return demo(options.server, options.host, options.port)
     if options.command == "test":
         return test(rest)
     if options.command == "bench":
-        return bench(options)
+        return bench(rest)
     parser().print_help()
     return 0
 
@@ -85,11 +85,13 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
 
-    bench = commands.add_parser("bench", help="measure against bare ASGI and FastAPI")
-    bench.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    bench.add_argument("--check", action="store_true", help="fail if a figure is worse than its bound")
-    bench.add_argument("--only", metavar="NAME", help="one benchmark")
-    bench.add_argument("--json", action="store_true", help="print JSON")
+    commands.add_parser(
+        "bench",
+        help="measure against bare ASGI and eight others; what follows goes to benchmarks/",
+        usage="dev.py bench [--quick] [--check] [--only NAME] [--peers A,B] [--server NAME] [--report FILE] ...",
+        description="Measure; benchmarks/README.md has all the arguments, and the questions.",
+        allow_abbrev=False,
+    )
     return top
 
 
@@ -300,12 +302,10 @@ def test(arguments: list[str]) -> int:
     return status or run(*coverage, "report")
 
 
-def bench(options: argparse.Namespace) -> int:
+def bench(arguments: list[str]) -> int:
     """Run the package benchmarks."""
     enter("bench")
-    flags = [f"--{name}" for name in ("quick", "check", "json") if getattr(options, name)]
-    only = [] if options.only is None else ["--only", options.only]
-    return run(sys.executable, "-m", "benchmarks", *flags, *only)
+    return run(sys.executable, "-m", "benchmarks", *arguments)
 
 
 if __name__ == "__main__":

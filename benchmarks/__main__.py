@@ -1,50 +1,98 @@
 """The command: ask the questions, print the tables, keep the figures."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import burst, file, paced, report, running, short
+from benchmarks import (
+    blocking,
+    burst,
+    compressed,
+    crowd,
+    crowds,
+    fairness,
+    file,
+    idle,
+    keeping,
+    ndjson,
+    neighbours,
+    paced,
+    peers,
+    plain,
+    report,
+    routes,
+    running,
+    serving,
+    short,
+    sse,
+    startup,
+)
 from benchmarks.clients import Unexpected
+from benchmarks.keeping import Kept
+from benchmarks.question import Question
 
-QUESTIONS = {question.QUESTION.name: question.QUESTION for question in (burst, paced, short, file)}
+QUESTIONS: dict[str, Question] = {
+    module.QUESTION.name: module.QUESTION
+    for module in (
+        *(
+            burst,
+            short,
+            paced,
+            sse,
+            ndjson,
+            blocking,
+            neighbours,
+            file,
+            plain,
+            routes,
+            idle,
+            crowd,
+            compressed,
+            startup,
+        ),
+        *(fairness,),
+    )
+}
 RESULTS = Path(__file__).parent / "results"
 
 DESCRIPTION = """\
-Measure rawasgi against hand-written ASGI ("naked", 1.00 in every table) and FastAPI.
+Measure rawasgi ("raw") against hand-written ASGI ("naked", 1.00 in every table) and its peers.
 
 """
 EPILOG = """\
 examples:
-  python -m benchmarks --quick                  a first look, in less than a minute
-  python -m benchmarks --check                  the whole run, and whether the targets were reached
-  python -m benchmarks --only paced --rounds 9  one question, more often
-  python -m benchmarks --server hypercorn       on another server
+  python -m benchmarks --quick                       a first look, in less than three minutes
+  python -m benchmarks --check                       the whole run, and whether the targets were reached
+  python -m benchmarks --only paced --rounds 9       one question, more often
+  python -m benchmarks --peers fastapi,litestar      beside naked and raw, only these
+  python -m benchmarks --server hypercorn            on another server
+  python -m benchmarks --report results/X.json       draw the tables and plots of a run again, without running
 
 exit status: 0; 1 if --check finds a target that was not reached, with a sentence for each; 2 if nothing could be
-measured: a server did not start, or the apps did not send the same bytes. The figures are kept in benchmarks/results/.
+measured: a server did not start, or raw did not send what naked sends. Figures, tables and plots are kept in
+benchmarks/results/.
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    names = "\n".join(f"  {question.name:7} {question.text}" for question in QUESTIONS.values())
+    names = "\n".join(f"  {question.name:10} {question.text}" for question in QUESTIONS.values())
     result = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description=DESCRIPTION + "questions:\n" + names,
+        description=DESCRIPTION + "questions:\n" + names + f"\n\npeers:\n  {' '.join(peers.PEERS)}",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
     add("--quick", action="store_true", help="less of everything: shows where things stand, not by how many per cent")
-    add("--check", action="store_true", help="exit with 1 if raw is not as fast as it has to be")
+    add("--check", action="store_true", help="exit with 1 if a target is not reached")
     add("--only", metavar="NAME", action="append", choices=[*QUESTIONS], help="one question; may be given again")
+    add("--peers", metavar="A,B", type=_peers, default=[*peers.PEERS], help="who is measured beside naked and raw")
     add("--json", action="store_true", help="print the figures as JSON instead of the tables")
-    add("--server", choices=[*running.SERVERS], default="uvicorn", help="default: uvicorn")
-    add("--rounds", type=_count, metavar="N", help="how often to start anew; default 5, with --quick 2")
+    add("--server", choices=[*serving.SERVERS], default="uvicorn", help="default: uvicorn")
+    add("--rounds", type=_count, metavar="N", help="how often to start anew; default 5, with --quick 1")
+    add("--report", type=Path, metavar="FILE", help="no run: tables and plots of an earlier one")
     return result
 
 
@@ -55,41 +103,46 @@ def _count(text: str) -> int:
     return count
 
 
+def _peers(text: str) -> list[str]:
+    wanted = {peers.NAKED, peers.RAW, *text.split(",")}
+    if unknown := wanted - peers.PEERS.keys():
+        raise argparse.ArgumentTypeError(f"must be of {', '.join(peers.PEERS)}, not {', '.join(sorted(unknown))}")
+    return [name for name in peers.PEERS if name in wanted]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    if options.report:
+        return _show(options.report, keeping.load(options.report, QUESTIONS), options)
     questions = [question for question in QUESTIONS.values() if not options.only or question.name in options.only]
-    rounds: int = options.rounds or (2 if options.quick else 5)
+    rounds: int = options.rounds or (1 if options.quick else 5)
     began = datetime.now(UTC)
     machine = report.machine()
+    crowds.allow_many()
     try:
-        samples = running.run(questions, options.server, rounds, options.quick, _say)
+        results = running.run(questions, options.peers, options.server, rounds, options.quick, _say)
     except Unexpected as error:
         print(error, file=sys.stderr)
         return 2
-    result = {
-        "began": began.isoformat(timespec="seconds"),
-        "server": options.server,
-        "quick": options.quick,
-        "rounds": rounds,
-        "machine": machine,
-        "units": {question.name: question.figures for question in questions},
-        "samples": {
-            name: {app: [asdict(sample) for sample in taken] for app, taken in apps.items()}
-            for name, apps in samples.items()
-        },
-    }
-    text = json.dumps(result, indent=1)
+    kept = Kept(began.isoformat(timespec="seconds"), options.server, options.quick, rounds, machine, results)
     RESULTS.mkdir(exist_ok=True)
-    kept = RESULTS / f"{began:%Y%m%d-%H%M%S}-{options.server}.json"
-    kept.write_text(text + "\n")
+    path = RESULTS / f"{began:%Y%m%d-%H%M%S}-{options.server}.json"
+    path.write_text(keeping.dumps(kept, QUESTIONS))
+    return _show(path, kept, options)
+
+
+def _show(path: Path, kept: Kept, options: argparse.Namespace) -> int:
+    """Print the tables or the figures, draw the report beside *path*, and check if that is asked."""
+    questions = [QUESTIONS[name] for name in kept.results]
     if options.json:
-        print(text)
+        print(keeping.dumps(kept, QUESTIONS), end="")
     else:
         for question in questions:
-            print(report.table(question, options.server, samples[question.name]))
-        print(report.sentence(machine))
-    _say(f"the figures are in {kept}")
-    failed = report.missed(questions, options.server, samples) if options.check else []
+            print(report.table(question, kept.server, kept.results[question.name]))
+        print(report.sentence(kept.machine))
+    for sentence in keeping.draw(path, kept, questions):
+        _say(sentence)
+    failed = report.missed(questions, kept.server, kept.results) if options.check else []
     for sentence in failed:
         print(sentence, file=sys.stderr)
     return 1 if failed else 0

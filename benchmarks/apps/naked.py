@@ -1,31 +1,64 @@
 """The endpoints by hand: one message a chunk, and nothing else done for the client."""
 
 import asyncio
+import json
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from benchmarks.apps import sources
-from rawasgi.asgi import Receive, Scope, Send
+from rawasgi.asgi import App, Receive, Scope, Send
 
-HEADERS = [(b"content-type", b"text/plain; charset=utf-8")]
+TEXT, EVENTS, LINES = b"text/plain; charset=utf-8", b"text/event-stream; charset=utf-8", b"application/x-ndjson"
+STREAMS: dict[str, tuple[bytes, Callable[..., AsyncIterator[bytes]]]] = {
+    "burst": (TEXT, lambda count: sources.ready(int(count))),
+    "paced": (TEXT, lambda count: sources.paced(int(count))),
+    "short": (TEXT, lambda: sources.ready(sources.FEW)),
+    "sse": (EVENTS, lambda count: sources.events(int(count))),
+    "ndjson": (LINES, lambda count: sources.lines(int(count))),
+    "blocking": (TEXT, lambda count: threaded(sources.blocking(int(count)))),
+    "blocked": (TEXT, lambda: threaded(sources.blocked())),
+    "hot": (TEXT, sources.hot),
+    "ticks": (TEXT, sources.ticks),
+    "idle": (EVENTS, sources.beating),
+}
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer /burst/{count}, /paced/{count} and /short. No lifespan: a server goes on without."""
+    """Answer the paths of STREAMS, and the few below. No lifespan: a server goes on without."""
     if scope["type"] != "http":
         raise RuntimeError(f"this app answers http, not {scope['type']}")
     _, name, *rest = scope["path"].split("/")
-    if name == "burst":
-        source = sources.ready(int(rest[0]))
-    elif name == "paced":
-        source = sources.paced(int(rest[0]))
+    if name in STREAMS:
+        media_type, source = STREAMS[name]
+        await stream(media_type, source(*rest), send)
     elif name == "file":
         await file(rest[0], send)
-        return
+    elif name == "plain":
+        body = json.dumps(sources.PLAIN, ensure_ascii=False, separators=(",", ":")).encode()
+        await whole(b"application/json", body, send)
+    elif name == "thread":
+        await whole(TEXT, (await asyncio.to_thread(sources.work)).encode(), send)
     else:
-        source = sources.ready(sources.FEW)
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await whole(TEXT, sources.tasks().encode(), send)
+
+
+async def stream(media_type: bytes, source: AsyncIterator[bytes], send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", media_type)]})
     async for chunk in source:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def whole(media_type: bytes, body: bytes, send: Send) -> None:
+    headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def threaded(source: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """One call of a thread an item, as it is mostly written."""
+    while (chunk := await asyncio.to_thread(next, source, None)) is not None:
+        yield chunk
 
 
 async def file(name: str, send: Send) -> None:
@@ -37,3 +70,38 @@ async def file(name: str, send: Send) -> None:
         while block := await asyncio.to_thread(opened.read, 65536):
             await send({"type": "http.response.body", "body": block, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def compressed() -> App:
+    """The chat in gzip, each event flushed."""
+    return chat
+
+
+async def chat(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        raise RuntimeError(f"this app answers http, not {scope['type']}")
+    headers = [(b"content-type", EVENTS)]
+    coder = None
+    if any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
+        coder = zlib.compressobj(wbits=31)
+        headers.append((b"content-encoding", b"gzip"))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    async for event in sources.chat(int(scope["path"].split("/")[2])):
+        body = event if coder is None else coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.body", "body": b"" if coder is None else coder.flush(), "more_body": False})
+
+
+def routed(count: int) -> App:
+    """So many routes: one look into a dict."""
+    areas = {f"area{number}" for number in range(count)}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"this app answers http, not {scope['type']}")
+        _, area, _, item = scope["path"].split("/")
+        if area not in areas:
+            raise LookupError(area)
+        await whole(TEXT, item.encode(), send)
+
+    return app

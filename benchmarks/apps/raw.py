@@ -1,8 +1,11 @@
 """The endpoints with rawasgi, as a user writes them."""
 
+import asyncio
+
 from benchmarks.apps import sources
-from rawasgi import files, respond
+from rawasgi import files, respond, streams
 from rawasgi.asgi import App
+from rawasgi.compression import compress
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.routing import Router
@@ -28,3 +31,76 @@ async def short(request: Request) -> Response:
 @app.get("/file/{mebibytes}")
 async def file(request: Request) -> App:
     return files.file(sources.file(request.param("mebibytes")))
+
+
+@app.get("/sse/{count:int}")
+async def sse(request: Request) -> Response:
+    return respond.sse(sources.rows(request.param("count", int)))
+
+
+@app.get("/ndjson/{count:int}")
+async def ndjson(request: Request) -> Response:
+    return respond.ndjson(sources.rows(request.param("count", int)))
+
+
+@app.get("/blocking/{count:int}")
+async def blocking(request: Request) -> Response:
+    return respond.stream(streams.from_thread(sources.blocking(request.param("count", int))))
+
+
+@app.get("/blocked")
+async def blocked(request: Request) -> Response:
+    return respond.stream(streams.from_thread(sources.blocked()))
+
+
+@app.get("/thread")
+async def thread(request: Request) -> str:
+    return await asyncio.to_thread(sources.work)
+
+
+@app.get("/plain")
+async def plain(request: Request) -> Response:
+    return respond.json(sources.PLAIN)
+
+
+@app.get("/hot")
+async def hot(request: Request) -> Response:
+    return respond.stream(sources.hot())
+
+
+@app.get("/ticks")
+async def ticks(request: Request) -> Response:
+    return respond.stream(sources.ticks())
+
+
+@app.get("/idle")
+async def idle(request: Request) -> Response:
+    return respond.sse(sources.silence())
+
+
+@app.get("/tasks")
+async def tasks(request: Request) -> str:
+    return sources.tasks()
+
+
+async def chat(request: Request) -> Response:
+    return respond.stream(sources.chat(request.param("ticket", int)), "text/event-stream")
+
+
+def compressed() -> App:
+    """The chat, in whatever coding the client takes."""
+    router = Router()
+    router.get("/chat/{ticket:int}")(chat)
+    return compress(router)
+
+
+async def item(request: Request) -> str:
+    return request.param("item")
+
+
+def routed(count: int) -> App:
+    """So many routes."""
+    router = Router()
+    for number in range(count):
+        router.get(f"/area{number}/items/{{item}}")(item)
+    return router

@@ -1,0 +1,25 @@
+"""How many plain JSON answers a second? One object, through the router, over 32 connections that stay open."""
+
+from benchmarks import loading, measuring
+from benchmarks.peers import FASTAPI, NAKED
+from benchmarks.question import Question, Sample, Target, Turn
+
+CONNECTIONS = 32
+SECONDS, QUICK = 2.0, 0.5
+
+
+def measure(turn: Turn) -> Sample:
+    """Read as many responses as come in time; count them."""
+    seconds = QUICK if turn.quick else SECONDS
+    return measuring.rate(turn, lambda: loading.load(turn.served.port, "/plain", CONNECTIONS, seconds))
+
+
+QUESTION = Question(
+    name="plain",
+    text="How many plain JSON answers a second, over 32 connections?",
+    figures=measuring.rates("response"),
+    path="/plain",
+    measure=measure,
+    view=measuring.value,
+    targets={"uvicorn": (Target(FASTAPI, faster=2.5), Target(NAKED, faster=0.9))},
+)
