@@ -13,6 +13,7 @@ from benchmarks import (
     crowd,
     crowds,
     fairness,
+    fanout,
     file,
     idle,
     keeping,
@@ -36,23 +37,8 @@ from benchmarks.question import Question
 QUESTIONS: dict[str, Question] = {
     module.QUESTION.name: module.QUESTION
     for module in (
-        *(
-            burst,
-            short,
-            paced,
-            sse,
-            ndjson,
-            blocking,
-            neighbours,
-            file,
-            plain,
-            routes,
-            idle,
-            crowd,
-            compressed,
-            startup,
-        ),
-        *(fairness,),
+        *(burst, short, paced, sse, ndjson, blocking, neighbours, file, plain, routes),
+        *(idle, crowd, fanout, compressed, startup, fairness),
     )
 }
 RESULTS = Path(__file__).parent / "results"

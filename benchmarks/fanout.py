@@ -1,33 +1,27 @@
-"""How long until the last of 10,000 followers has an event, and what is each in memory? ``python -m benchmarks.fanout``
+"""How long until the last of 10,000 followers has an event, and what is each in memory?
 
-One uvicorn process has one topic, which N clients follow as server-sent events over loopback. One event is appended,
-and each client notes when it has it. The clients are one process of their own, with one epoll. Both processes raise
-their limit of open files; where 10,000 are not allowed, there are as many as are. raw is as a user writes it: it has a
-heartbeat, and listens for each client's leaving; naked does neither.
+One server process has one topic, which N clients follow as server-sent events over loopback. One event is appended,
+and each client notes when it has it. The clients are one process of their own, with one epoll. raw is as a user
+writes it: it keeps the event for who comes back, has a heartbeat, and listens for each client's leaving; naked does
+none of it.
 """
 
-import argparse
-import json
-import os
-import resource
 import selectors
-import signal
 import socket
 import struct
-import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from contextlib import closing
+from dataclasses import dataclass
 from statistics import median
 from time import monotonic
 
-from benchmarks import report, running
+from benchmarks import measuring
 from benchmarks.clients import HOST, PATIENCE, Unexpected
-from benchmarks.running import Served
+from benchmarks.peers import NAKED, RAW
+from benchmarks.question import Figure, Question, Sample, Target, Turn
+from benchmarks.serving import Served
 
-APPS = {"naked": "benchmarks.apps.fanout:naked", "raw": "benchmarks.apps.fanout:raw"}
-FOLLOWERS, ROUNDS, EVENTS = 10_000, 3, 10
-QUICK = 2_000, 1, 5
+FOLLOWERS, QUICK = 10_000, 1_000
+EVENTS = 10
 FIRST = 100  # followers that come before the memory is measured
 PENDING = 500  # connections that wait for their first event at once: uvicorn's backlog is 2048
 FOLLOW = b"GET /follow HTTP/1.1\r\nhost: fanout\r\naccept: text/event-stream\r\n\r\n"
@@ -42,15 +36,6 @@ class Told:
     most: float
     last: float
     processor: float | None  # of the server
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What one server process gave; *memory* is KiB a follower."""
-
-    followers: int
-    memory: float
-    events: list[Told]
 
 
 class Crowd:
@@ -125,75 +110,40 @@ class Crowd:
         self._selector.close()
 
 
-def measure(app: str, followers: int, events: int) -> Round:
-    """Start a server with *app*, have it followed, and append so many *events*."""
-    with running.serving("uvicorn", app) as served:
-        crowd = Crowd(served)
-        try:
-            crowd.append()
-            crowd.grow(FIRST)
-            crowd.append()
-            before = memory(served.pid)
-            crowd.grow(followers)
-            grown = (memory(served.pid) - before) / (followers - FIRST) / 1024
-            return Round(followers, grown, [crowd.append() for _ in range(events)])
-        finally:
-            crowd.close()
-            os.kill(served.pid, signal.SIGKILL)  # by hand, nobody notices that all have left
+def measure(turn: Turn) -> Sample:
+    """Have a server followed, and append events; the medians."""
+    return follow(turn, QUICK if turn.quick else FOLLOWERS)
 
 
-def memory(pid: int) -> int:
-    """Return the bytes of a process that are in memory."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def follow(turn: Turn, followers: int) -> Sample:
+    """As measure(), with so many *followers*."""
+    with turn.serving("fanout") as served, closing(Crowd(served)) as crowd:
+        crowd.append()
+        crowd.grow(FIRST)
+        crowd.append()
+        before = served.memory_bytes()
+        crowd.grow(followers)
+        after = served.memory_bytes()
+        kib = None if before is None or after is None else (after - before) / (followers - FIRST) / 1024
+        told = [crowd.append() for _ in range(EVENTS)]
+    processor = [each.processor for each in told if each.processor is not None]
+    return (
+        median(each.most for each in told),
+        median(each.last for each in told),
+        median(processor) if processor else None,
+        kib,
+    )
 
 
-def allowed(followers: int) -> int:
-    """Raise the limit of open files, here and for whom we start; return how many followers that allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return followers if hard == resource.RLIM_INFINITY else min(followers, hard - 200)
-
-
-def table(rounds: dict[str, list[Round]]) -> str:
-    lines = ["| app | to the middle, ms | to 99 of 100 | to the last | least to most | server, ms | KiB a follower |"]
-    lines.append("|---:|---:|---:|---:|---:|---:|---:|")
-    for app, taken in rounds.items():
-        events = [event for each in taken for event in each.events]
-        last = [event.last for event in events]
-        processor = [event.processor for event in events if event.processor is not None]
-        cells = [median(event.middle for event in events), median(event.most for event in events), median(last)]
-        figures = " | ".join(f"{cell:.0f}" for cell in cells)
-        spent = f"{median(processor):.0f}" if processor else "not known"
-        kept = median(each.memory for each in taken)
-        lines.append(f"| {app} | {figures} | {min(last):.0f} to {max(last):.0f} | {spent} | {kept:.1f} |")
-    return "\n".join(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fanout", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="2,000 followers, one round")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    options = parser.parse_args(arguments)
-    wanted, times, events = QUICK if options.quick else (FOLLOWERS, ROUNDS, EVENTS)
-    followers = allowed(wanted)
-    rounds: dict[str, list[Round]] = {app: [] for app in APPS}
-    try:
-        for number in range(times):
-            for app in sorted(APPS, reverse=bool(number % 2)):
-                rounds[app].append(measure(APPS[app], followers, events))
-                print(f"{number + 1}/{times} {app}: {rounds[app][-1].memory:.1f} KiB a follower", file=sys.stderr)
-    except Unexpected as error:
-        print(error, file=sys.stderr)
-        return 2
-    machine = report.machine()
-    if options.json:
-        taken = {app: [asdict(each) for each in each_app] for app, each_app in rounds.items()}
-        print(json.dumps({"machine": machine, "followers": followers, "rounds": taken}, indent=1))
-    else:
-        print(f"{followers:,} followers of one topic on uvicorn, {times} rounds of {events} events\n")
-        print(table(rounds), report.sentence(machine), sep="\n\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+QUESTION = Question(
+    name="fanout",
+    text="How long until 10,000 followers of one topic have an event?",
+    figures=(Figure("ms to 99 of 100"), Figure("ms to the last"), Figure("ms of the server"), Figure("KiB a follower")),
+    path="/sse/100",
+    measure=measure,
+    view=measuring.events,
+    rounds=2,
+    peers=(NAKED, RAW, "starlette", "sse-starlette"),
+    targets={"uvicorn": (Target(most=150),)},
+    note="A queue a follower for all but raw, which has a journal. A full garbage collection holds up some events.",
+)

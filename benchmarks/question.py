@@ -84,7 +84,8 @@ class Question:
 
     *figures*: what is measured; the apps are ordered by the first. *measure*: returns the figures of one turn. *path*:
     what is compared between the apps before anything is timed, as *view* sees it. *app*: which app of each module.
-    *turns*: how often each app is measured in a round. *rounds*: in so many rounds at most. *targets*: by server.
+    *peers*: who is asked; None: all. *turns*: how often each app is measured in a round. *rounds*: in so many rounds
+    at most. *targets*: by server.
     *note*: what must be known to read the figures.
     """
 
@@ -95,6 +96,7 @@ class Question:
     measure: Callable[[Turn], Sample]
     view: Callable[[Answer], object] = exactly
     app: str = "app"
+    peers: tuple[str, ...] | None = None
     turns: int = 1
     rounds: int | None = None
     targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)

@@ -45,7 +45,8 @@ def run(
     """Return what *rounds* rounds give, by question; *say* is told of each figure. Raises: Unexpected."""
     results = {}
     for question in questions:
-        here, left_out = peers.asked(question.name, names)
+        whom = [name for name in names if question.peers is None or name in question.peers]
+        here, left_out = peers.asked(question.name, whom)
         results[question.name] = Result({name: [] for name in here}, left_out)
         for name, reason in left_out.items():
             say(f"{question.name}: {name} is left out: {reason}")

@@ -74,6 +74,7 @@ def test_the_targets_are_these() -> None:
         ("fairness", "uvicorn", "p99, ms", "", None, None, 100),
         ("plain", "uvicorn", answers, FASTAPI, 2.5, None, None),
         ("plain", "uvicorn", answers, NAKED, 0.9, None, None),
+        ("fanout", "uvicorn", "ms to 99 of 100", "", None, None, 150),
     }
 
 

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from benchmarks.apps import sources
+from benchmarks.apps.fanout import by_hand, queued
 from rawasgi.asgi import App, Receive, Scope, Send
 
 TEXT, EVENTS, LINES = b"text/plain; charset=utf-8", b"text/event-stream; charset=utf-8", b"application/x-ndjson"
@@ -105,3 +106,8 @@ def routed(count: int) -> App:
         await whole(TEXT, item.encode(), send)
 
     return app
+
+
+def fanout() -> App:
+    """One topic, many followers."""
+    return queued(by_hand)

@@ -3,6 +3,7 @@
 import asyncio
 
 from benchmarks.apps import sources
+from benchmarks.apps.fanout import journaled
 from rawasgi import files, respond, streams
 from rawasgi.asgi import App
 from rawasgi.compression import compress
@@ -104,3 +105,8 @@ def routed(count: int) -> App:
     for number in range(count):
         router.get(f"/area{number}/items/{{item}}")(item)
     return router
+
+
+def fanout() -> App:
+    """One topic, many followers."""
+    return journaled()

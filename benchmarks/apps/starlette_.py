@@ -1,5 +1,7 @@
 """The endpoints with Starlette, as its documents have them."""
 
+from typing import cast
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -8,6 +10,8 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from benchmarks.apps import sources
+from benchmarks.apps.fanout import Topic, queued
+from rawasgi.asgi import App
 
 TEXT, EVENTS, LINES = "text/plain", "text/event-stream", "application/x-ndjson"
 
@@ -104,3 +108,12 @@ async def item(request: Request) -> Response:
 def routed(count: int) -> Starlette:
     """So many routes."""
     return Starlette(routes=[Route(f"/area{number}/items/{{item}}", item) for number in range(count)])
+
+
+def fanout() -> App:
+    """One topic, many followers."""
+
+    def follower(topic: Topic) -> App:
+        return cast(App, StreamingResponse(topic.follow(), media_type=EVENTS))
+
+    return queued(follower)
