@@ -109,6 +109,8 @@ class _Sender(Driver):
                     continue
                 if self._waited:
                     self._waited = NOT
+                    if self._gone:  # a source that yields all the same; what it does next may be its clean-up
+                        raise Gone
                     if self._ahead is not None:
                         await self._behind()
                     size = 0

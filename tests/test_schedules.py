@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import clock
 import pytest
 
-from rawasgi import respond
+from rawasgi import respond, sending
 from rawasgi.asgi import App, HTTPScope, Received, Sent
 from rawasgi.dev.validation import validate
 from rawasgi.response import Response
@@ -276,3 +276,16 @@ def test_whatever_comes_when_the_same_things_hold(monkeypatch: pytest.MonkeyPatc
     broken = clock.run(run(SEED, RUNS), debug=False)
     assert broken == []
     assert unraisable == []
+
+
+def test_they_hold_where_the_machine_is_busy_with_other_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then more time has passed between two items than the source took, and what would be joined is sent."""
+    draw, now = random.Random(SEED), 0.0
+
+    def held_up() -> float:
+        nonlocal now
+        now += draw.choice([0, 0, 0, 0.0005, 0.002, 0.01])
+        return now
+
+    monkeypatch.setattr(sending, "monotonic", held_up)
+    assert clock.run(run(1, RUNS // 4), debug=False) == []

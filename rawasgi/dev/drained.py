@@ -3,7 +3,7 @@
 import os
 
 from rawasgi.asgi import App, Receive, Received, Scope, Send
-from rawasgi.dev.serving import APP, load
+from rawasgi.dev.serving import APP, collect_less, load
 from rawasgi.shutdown import Drain
 
 
@@ -12,7 +12,9 @@ def __getattr__(name: str) -> App:
         raise AttributeError(name)
     if APP not in os.environ:
         raise AttributeError(f"the environment must name the app in {APP}: run it by rawasgi serve")
-    return drained(load(os.environ[APP]))
+    app = drained(load(os.environ[APP]))
+    collect_less()
+    return app
 
 
 def drained(inner: App) -> App:

@@ -7,6 +7,7 @@ they hand the signal on to it. Hypercorn's workers get no signal, so it runs in 
 
 import argparse
 import asyncio
+import gc
 import importlib
 import importlib.util
 import os
@@ -84,6 +85,16 @@ def load(name: str) -> App:
     return app
 
 
+def collect_less() -> None:
+    """Let Python look for cycles less often, and not in what is loaded now.
+
+    What waits is some hundred objects a stream. By its defaults Python looks through all of them every few events that
+    go to 10,000 followers, for 0.8 s each time: an event cost the server 1.3 s of processor, and so 0.7 s.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
+
+
 def _become(app: str, command: list[str]) -> NoReturn:
     path = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, APP: app, "PYTHONPATH": path}
@@ -99,6 +110,7 @@ def _hypercorn(options: argparse.Namespace) -> int:
     config.graceful_timeout = 30.0  # for what is no stream: streams end at once
     drain = Drain()
     app: Any = drain(load(options.app))
+    collect_less()
 
     async def main() -> int:
         stop = asyncio.Event()

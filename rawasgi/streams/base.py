@@ -107,7 +107,7 @@ class Pull(Generic[T]):
     closing that the source's TimeoutError comes.
     """
 
-    __slots__ = ("_alarm", "_late", "_loop", "_next", "_source", "_step", "_until", "_waiter", "item", "over")
+    __slots__ = ("_alarm", "_late", "_loop", "_next", "_source", "_step", "_told", "_until", "_waiter", "item", "over")
 
     def __init__(self, source: AsyncIterable[T]) -> None:
         self._source = source
@@ -118,6 +118,7 @@ class Pull(Generic[T]):
         self._alarm: asyncio.TimerHandle | None = None
         self._until: float | None = None
         self._late = False
+        self._told: int | None = None  # how often the task was cancelled when we told the source
         self.item: T
         self.over = False
 
@@ -166,7 +167,6 @@ class Pull(Generic[T]):
         """Wait for the source; return whether it is settled, or the time *until* has come. Raises: what it raises."""
         step, waiter = self._step, self._waiter
         assert step is not None  # advance() said that the source waits
-        told: int | None = None  # how often the task was cancelled when we told the source
         self._late = False
         self._until = until
         if until is not None and (self._alarm is None or self._alarm.when() > until):
@@ -182,14 +182,14 @@ class Pull(Generic[T]):
                 yield from waiter.__await__()
             if waiter.cancelled:
                 waiter.cancelled = False
-                told = cancelling()
+                self._told = cancelling()
                 if self._go(step, Step.cancel):
                     return True
             elif step.ready() and self._go(step, Step.advance):
                 return True
-            # A source that was cancelled is in its clean-up, where nobody may come between, unless it was its own
-            # timeout, and it has taken the cancellation back.
-            if self._late and (told is None or cancelling() < told):
+            # A source that was cancelled is in its clean-up, where nobody may come between (also if it has yielded
+            # once more before), unless it was its own timeout, and it has taken the cancellation back.
+            if self._late and (self._told is None or cancelling() < self._told):
                 return False
 
     async def stop(self) -> None:
