@@ -153,13 +153,13 @@ def test_a_host_that_is_not_trusted_gets_nothing() -> None:
     clock.run(script())
 
 
-# Django, on real servers: it has threads of its own
+# Django, on a real server: it has threads of its own
 
 
-@pytest.fixture(scope="module", params=["uvicorn", "hypercorn"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     need("django")
-    started = Server(request.param, "inside:app", tmp_path_factory.mktemp("inside") / "log")
+    started = Server("uvicorn", "inside:app", tmp_path_factory.mktemp("inside") / "log")
     try:
         yield started
     finally:
