@@ -48,6 +48,13 @@ async def gated(request: Request) -> Response:
     return respond.sse(two(request.param("name"), gate(request)), heartbeat=None)
 
 
+@router.get("/lines/{name}")
+async def lines(request: Request) -> AsyncIterator[str]:
+    """The same as text."""
+    async for item in two(request.param("name"), gate(request)):
+        yield f"data: {item}\n\n"
+
+
 router.route("GET", "/gated/{name}", handler(gated))
 router.route("GET", "/coded/{name}", compress(handler(gated)))
 

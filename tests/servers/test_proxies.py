@@ -67,13 +67,13 @@ async def asked(port: int, path: str, extra: str = "") -> AsyncIterator[Client]:
 # nginx
 
 
-@pytest.mark.parametrize("way", ["plain", "packed", "old"])
+@pytest.mark.parametrize("way", ["plain/gated", "plain/lines", "packed/gated", "old/gated", "old/lines"])
 def test_a_chunk_comes_through_nginx_while_the_source_waits(place: Place, way: str) -> None:
-    """As it is, past a gzip that the client did not ask for, and from HTTP/1.0."""
+    """Events and text, as they are, past a gzip that the client did not ask for, and from HTTP/1.0."""
 
     async def script() -> None:
         name = next(names)
-        async with asked(place.nginx, f"/{way}/gated/{name}") as client:
+        async with asked(place.nginx, f"/{way}/{name}") as client:
             await client.until(b"data: first\n\n")
             await asyncio.to_thread(place.go_on, name)
             await client.until(b"data: second\n\n")
@@ -172,11 +172,11 @@ def test_a_heartbeat_keeps_what_nginx_would_end(place: Place) -> None:
 # Caddy
 
 
-@pytest.mark.parametrize("way", ["plain", "packed"])
+@pytest.mark.parametrize("way", ["plain/gated", "plain/lines", "packed/gated", "packed/lines"])
 def test_a_chunk_comes_through_caddy_over_http_2_while_the_source_waits(place: Place, way: str) -> None:
     async def script() -> None:
         name = next(names)
-        async with H2(place.caddy, f"/{way}/gated/{name}", te=False, tls=proxies.trusting("h2")) as client:
+        async with H2(place.caddy, f"/{way}/{name}", te=False, tls=proxies.trusting("h2")) as client:
             assert (await client.until(DataReceived)).data == b"data: first\n\n"
         await place.until(name, left=1)
 
