@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request as TheirRequest
+from starlette.responses import Response as TheirResponse
 from starlette.routing import Mount, Route
 
 from rawasgi import HTTPError, Request, Response, Router, respond
@@ -70,6 +71,22 @@ async def own() -> str:
     return "FastAPI"
 
 
+class Ours(TheirResponse):
+    """FastAPI sends what is a Starlette response, and makes JSON of all else: so ours must look like one."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self._response = cast(Any, response)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._response(scope, receive, send)
+
+
+@FASTAPI.get("/events")
+async def fastapi_events() -> Ours:
+    return Ours(respond.sse(endless("theirs")))
+
+
 def around(middleware: Callable[..., object], **how: object) -> App:
     return cast(App, middleware(router, **how))
 
@@ -83,6 +100,7 @@ ORIGIN = [("origin", "https://a.example"), ("host", "a.example")]
 STREAMS = [
     pytest.param(STARLETTE, "/events", id="a response in a route of Starlette"),
     pytest.param(STARLETTE, "/ours/events", id="in Starlette"),
+    pytest.param(FASTAPI, "/events", id="a response in a route of FastAPI, in a class of Starlette's"),
     pytest.param(FASTAPI, "/ours/events", id="in FastAPI"),
     *(pytest.param(app, "/events", id=f"in {name}") for name, app in AROUND.items()),
 ]
