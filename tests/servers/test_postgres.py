@@ -86,19 +86,25 @@ def test_the_first_rows_come_while_the_server_works_and_who_leaves_cancels_it(se
     asyncio.run(script())
 
 
+# Most wait for the server's next row, some for their client, which does not read.
+ASYNCHRONOUS = [*["/endless"] * (HELD - 4), *["/raw/rows"] * 4]
+BLOCKING = ["/thread/rows"] * HELD
+
+
 @SERVERS
-def test_the_connections_of_all_who_leave_are_back_in_the_pool(server: Server, url: str) -> None:
+@pytest.mark.parametrize(("app", "targets"), [("raw", ASYNCHRONOUS), ("thread", BLOCKING)], ids=["raw", "thread"])
+def test_the_connections_of_all_who_leave_are_back_in_the_pool(
+    server: Server, url: str, app: str, targets: list[str]
+) -> None:
     async def script() -> None:
-        # Most wait for the server's next row, some for their client, which does not read.
-        targets = [*["/endless"] * (HELD - 4), *["/raw/rows"] * 4]
         clients = [await server.open(target) for target in targets]
         await asyncio.gather(*(client.until(b'"id": 1,') for client in clients))
         async with asyncio.timeout(PATIENCE):
-            while await free(server, "raw") != [0, HELD]:
+            while await free(server, app) != [0, HELD]:
                 await asyncio.sleep(0.01)
             for client in clients:
                 client.leave()
-            while await free(server, "raw") != [HELD, HELD]:
+            while await free(server, app) != [HELD, HELD]:
                 await asyncio.sleep(0.01)
         await until(url, BUSY, 0)
 
