@@ -181,3 +181,16 @@ def test_a_chunk_comes_through_caddy_over_http_2_while_the_source_waits(place: P
         await place.until(name, left=1)
 
     asyncio.run(script())
+
+
+@pytest.mark.parametrize("place", ["uvicorn"], indirect=True)
+def test_who_stops_reading_behind_caddy_stops_the_source_and_is_seen_to_leave(place: Place) -> None:
+    async def script() -> None:
+        name = next(names)
+        async with H2(place.caddy, f"/plain/flood/{name}", te=False, tls=proxies.trusting("h2")) as client:
+            await client.until(DataReceived)
+            taken = await stalled(place, name)
+        await place.until(name, left=1)
+        assert taken < CHUNKS / 2
+
+    asyncio.run(script())
