@@ -30,8 +30,8 @@ ROWS = (document_000, document_001, document_002, document_003, document_004, fo
 
 @asynccontextmanager
 async def living() -> AsyncIterator[None]:
-    """What lives as long as the app: the runs of rows 19 and 37."""
-    async with resuming.runs:
+    """What lives as long as the app: the runs of rows 19 and 37, the connections of row 22."""
+    async with resuming.runs, document_002.postgres:
         yield
 
 

@@ -1,13 +1,16 @@
 """Rows 18 to 22: logs, resumable events, a large file, a database cursor."""
 
 import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
+from examples.raw import parameters
 from examples.raw.events import event
 from examples.raw.resuming import followed
 from examples.raw.routes import router
 from examples.sources import files as sources
 from examples.sources import logs, progress
 from examples.sources import rows as database
+from examples.sources.postgres import Postgres
 from rawasgi import files, respond, streams
 from rawasgi.asgi import App
 from rawasgi.request import Request
@@ -40,8 +43,33 @@ async def safe_stream(_: Request) -> Response:
     return respond.sse(progress.safe())
 
 
+def csv(rows: AsyncIterable[object]) -> Response:
+    """A line of names, then a line for each row."""
+
+    async def records() -> AsyncIterator[Iterable[object]]:
+        yield database.COLUMNS
+        async with streams.owned(rows) as found:
+            async for row in found:
+                assert isinstance(row, dict)
+                yield row.values()
+
+    return respond.csv(streams.Stream(records(), rows))
+
+
+TABLES: dict[str, Callable[[AsyncIterable[object]], Response]] = {"ndjson": respond.ndjson, "csv": csv}
+postgres = Postgres()
+
+
 @router.get("/rows")
-async def rows(request: Request) -> Response:
-    """Row 22: a blocking cursor in one thread, which opened it and closes it; it reads no further than is sent."""
+async def rows(request: Request) -> App:
+    """Row 22: a cursor, read no further than is sent, and closed when the client leaves.
+
+    SQLite blocks: its cursor lives in one thread, which opened it and closes it. PostgreSQL's stays on the server, and
+    its connection goes back to the pool.
+    """
     count = request.query("count", int, database.row_count(), minimum=0)
-    return respond.ndjson(streams.from_thread(database.rows(count)))
+    table = request.query("format", parameters.one_of(*TABLES), "")
+    found = postgres.rows(count) if postgres.is_open else streams.from_thread(database.rows(count))
+    if table:
+        return TABLES[table](found)
+    return respond.negotiate(request, found, {"application/x-ndjson": TABLES["ndjson"], "text/csv": TABLES["csv"]})

@@ -1,5 +1,7 @@
 """What the rows take from a client. A bad one is answered with 422, which says where it stands and what it must be."""
 
+from collections.abc import Callable
+
 from rawasgi.request import Request
 
 
@@ -16,6 +18,17 @@ def prompt(text: str) -> str:
     if len(text) > 10_000:
         raise ValueError("a prompt must have at most 10,000 characters")
     return text
+
+
+def one_of(*names: str) -> Callable[[str], str]:
+    """A type that has so many values."""
+
+    def name(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"must be {' or '.join(names)}")
+        return text
+
+    return name
 
 
 def own_url(request: Request) -> str | None:

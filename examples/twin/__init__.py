@@ -15,7 +15,8 @@ from examples.twin import document_000, document_001, document_002, document_003
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
-    yield
+    async with document_002.postgres:
+        yield
     await document_004.tasks.aclose()
 
 

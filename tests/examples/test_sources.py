@@ -1,21 +1,20 @@
 """The sources: what they yield, and that they close what they wrap."""
 
 import asyncio
-import importlib
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine
 from contextlib import aclosing
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, TypeVar
-from unittest.mock import MagicMock
+from typing import TypeVar
 
 import pytest
 
 from examples.sources import files, numbers, pace, pipeline, progress, rows, text
 from examples.sources.items import Item
+from examples.sources.postgres import Postgres
 
 T = TypeVar("T")
 
@@ -276,13 +275,8 @@ def test_a_closed_cursor_closes_its_connection(monkeypatch: pytest.MonkeyPatch) 
         opened[0].execute("SELECT 1")
 
 
-def test_postgresql_is_read_through_a_cursor_that_stays_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection: Any = MagicMock()
-    connection.__enter__.return_value = connection
-    cursor = connection.cursor.return_value.__enter__.return_value
-    cursor.fetchmany.side_effect = [[(1, "第 1 行", 0.25)], [(2, "第 2 行", 0.5)], []]
+def test_who_names_a_postgresql_and_has_no_client_for_it_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://app@localhost/shop")
-    monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(connect=lambda _: connection))
-    assert [row["id"] for row in rows.rows()] == [1, 2]
-    connection.cursor.assert_called_once_with(name="rows")
-    assert connection.__exit__.called
+    monkeypatch.setitem(sys.modules, "psycopg_pool", None)
+    with pytest.raises(RuntimeError, match=r"pip install 'psycopg\[binary,pool\]'"):
+        asyncio.run(Postgres().__aenter__())

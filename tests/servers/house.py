@@ -60,6 +60,18 @@ async def ping(request: Request) -> str:
     return "pong"
 
 
+@router.get("/offers")
+async def offers(request: Request) -> list[str]:
+    """What the server offers of what only some do."""
+    extensions = request.scope.get("extensions") or {}
+    found = {
+        "state": "state" in request.scope,
+        "pathsend": "http.response.pathsend" in extensions,
+        "hints": {f"http.response.{name}" for name in ("early_hint", "push", "trailers")} <= extensions.keys(),
+    }
+    return [name for name, is_there in found.items() if is_there]
+
+
 # Where a source may be when its client leaves
 
 

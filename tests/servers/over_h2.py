@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from ssl import SSLContext
 from typing import Self, TypeVar
 
 from h2.connection import H2Connection
@@ -22,9 +23,11 @@ E = TypeVar("E", bound=Event)
 
 
 class H2:
-    """One connection, cleartext and by prior knowledge (RFC 9113, 3.3), with one request."""
+    """One connection, cleartext and by prior knowledge (RFC 9113, 3.3), or by *tls*, with one request."""
 
-    def __init__(self, port: int, path: str, te: bool = True, pushes: bool = True) -> None:
+    def __init__(
+        self, port: int, path: str, te: bool = True, pushes: bool = True, tls: SSLContext | None = None
+    ) -> None:
         self.port = port
         self.path = path
         self.te = te
@@ -33,6 +36,7 @@ class H2:
         self.headers: dict[int, Pairs] = {}  # by stream; the request's is 1
         self.bodies: dict[int, bytes] = defaultdict(bytes)
         self.trailers: Pairs = []
+        self.tls = tls
         self.pushed: dict[bytes, int] = {}  # the streams of paths
         self._open = {1}
         self._connection = H2Connection()
@@ -40,9 +44,17 @@ class H2:
             self._connection.local_settings = Settings(initial_values={SettingCodes.ENABLE_PUSH: 0})
 
     async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.port)
+        host = None if self.tls is None else "localhost"
+        self._reader, self._writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, ssl=self.tls, server_hostname=host
+        )
         self._connection.initiate_connection()
-        asked = {":method": "GET", ":scheme": "http", ":authority": "house", ":path": self.path}
+        asked = {
+            ":method": "GET",
+            ":scheme": "https" if self.tls else "http",
+            ":authority": host or "house",
+            ":path": self.path,
+        }
         asked.update({"te": "trailers"} if self.te else {})  # HTTP/2 has no other: RFC 9113, 8.2.2
         self._connection.send_headers(1, list(asked.items()), end_stream=True)
         return self

