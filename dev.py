@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -31,6 +33,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 GRACE = 1.0  # seconds that open streams have to end when the demo is stopped; then they are cut off
+WAITING = (["tests/servers", "tests/conformance"], ["tests/dev", "tests/examples"])
 CLEANUP = 10  # seconds that what was cut off has to clean up
 
 EXAMPLES = """\
@@ -276,8 +279,8 @@ def serve_hypercorn(host: str, number: int) -> None:
 def test(arguments: list[str]) -> int:
     """Run pytest; without *arguments* under coverage, of which there must be as much as setup.cfg asks for.
 
-    All tests run in two processes at once: those of real servers mostly wait, the others mostly work. What the first
-    says is shown when it is through.
+    All tests run in three processes at once, for those of real servers and of the tools mostly wait. What these two say
+    is shown when they are through.
     """
     enter("test")
     if arguments:
@@ -285,21 +288,32 @@ def test(arguments: list[str]) -> int:
     coverage = [sys.executable, "-m", "coverage"]
     run(*coverage, "erase")
     pytest = [*coverage, "run", "--parallel-mode", "-m", "pytest", "-p", "no:cacheprovider"]
-    waiting = ["tests/servers", "tests/conformance"]
-    with tempfile.TemporaryFile() as said:
-        beside = subprocess.Popen(
-            [*pytest, *waiting], cwd=ROOT, env=environment(), stdout=said, stderr=subprocess.STDOUT
-        )
-        try:
-            status = run(*pytest, "tests", *(f"--ignore={folder}" for folder in waiting))
-            status = beside.wait() or status
-        finally:
-            beside.kill()
-            beside.wait()
-        said.seek(0)
-        print(said.read().decode(errors="replace"), end="", flush=True)
+    with ExitStack() as stack:
+        beside = [stack.enter_context(aside(*pytest, *folders)) for folders in WAITING]
+        status = run(*pytest, "tests", *(f"--ignore={folder}" for folders in WAITING for folder in folders))
+        for shown in beside:
+            status = shown() or status
     run(*coverage, "combine", "--quiet")
     return status or run(*coverage, "report")
+
+
+@contextmanager
+def aside(*command: str) -> Iterator[Callable[[], int]]:
+    """Run *command* while the block runs; what is given waits for it, shows what it said, and returns its status."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=said, stderr=subprocess.STDOUT)
+
+        def shown() -> int:
+            status = process.wait()
+            said.seek(0)
+            print(said.read().decode(errors="replace"), end="", flush=True)
+            return status
+
+        try:
+            yield shown
+        finally:
+            process.kill()
+            process.wait()
 
 
 def bench(arguments: list[str]) -> int:
