@@ -3,7 +3,7 @@
 import json as _json
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import TypeAlias, TypedDict, TypeVar, Unpack
+from typing import TypeAlias, TypedDict, TypeVar, Unpack, cast
 
 from rawasgi import headers as fields
 from rawasgi import streams
@@ -13,6 +13,7 @@ from rawasgi.formats import chat_chunks as _chat_chunks
 from rawasgi.formats import csv as _csv
 from rawasgi.formats import json_array as _json_array
 from rawasgi.formats import json_seq as _json_seq
+from rawasgi.formats import json_text as _json_text
 from rawasgi.formats import multipart as _multipart
 from rawasgi.formats import ndjson as _ndjson
 from rawasgi.formats import sse as _sse
@@ -126,6 +127,11 @@ def sse(
 
 def event(item: object) -> bytes:
     """Return the bytes of one event: as ``sse.event_of``; a journal's Gap is an event ``gap``."""
+    kind = type(item)
+    if kind is dict or kind is list:  # most are: without an Event it takes 1.9 us, not 4.6
+        return _sse.data(_json_text.dumps(item))
+    if kind is str:
+        return _sse.data(cast(str, item))
     if isinstance(item, Entry):
         return item.encoded
     return _sse.encode(item.event if isinstance(item, Gap) else _sse.event_of(item))
