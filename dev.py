@@ -172,7 +172,7 @@ def install_model(needed: bool) -> None:
 
 
 def attempt(failure: str, *command: str, needed: bool = True) -> bool:
-    """Run *command* and show how it gets on; return whether it worked; if not and it is *needed*, exit with its words."""
+    """Run *command* and show how it gets on; return whether it worked. Exits if not, and it is *needed*."""
     output = []
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

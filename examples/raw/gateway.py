@@ -37,11 +37,6 @@ class Refused(Exception):
         self.headers = headers
 
 
-def heartbeat() -> float:
-    """The seconds of silence after which a client hears that we are there."""
-    return float(os.environ.get("RAWASGI_HEARTBEAT", "10"))
-
-
 _client: Any = None
 
 

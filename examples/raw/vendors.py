@@ -31,6 +31,7 @@ from rawasgi.response import Response
 from rawasgi.streams import Stream, owned
 
 BEGIN = 2.0  # seconds for which a failure still has a status of its own; then there is a stream, with heartbeats
+BEAT = 10.0  # seconds of silence after which a client hears that we are there
 BODY_BYTES = 16 * 1024 * 1024
 
 
@@ -118,7 +119,7 @@ def beating(
     events: AsyncIterable[Event | Entry | Gap], dialect: Dialect, headers: dict[str, str] | None = None
 ) -> Response:
     """Answer with *events*; while the model thinks, the client and what is before it hear that we are there."""
-    heard = streams.heartbeat(events, gateway.heartbeat(), lambda: dialect.beat)
+    heard = streams.heartbeat(events, BEAT, lambda: dialect.beat)
     return respond.sse(heard, headers=headers, heartbeat=None)
 
 
