@@ -75,13 +75,18 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Endp
                 **{f"{gateway.name} gateway": Endpoint(gateway, models[0]) for gateway in gateways},
             }
         finally:
-            for pair in (running[2:], running[:2]):
-                with ThreadPoolExecutor() as pool:
-                    list(pool.map(Server.stop, pair))
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(Server.stop, running))
+
+
+@pytest.fixture(params=["uvicorn", "hypercorn", "hypercorn gateway"])
+def endpoint(request: pytest.FixtureRequest, servers: dict[str, Endpoint]) -> Endpoint:
+    return servers[request.param]
 
 
 @pytest.fixture(params=["uvicorn", "hypercorn", "uvicorn gateway", "hypercorn gateway"])
-def endpoint(request: pytest.FixtureRequest, servers: dict[str, Endpoint]) -> Endpoint:
+def each(request: pytest.FixtureRequest, servers: dict[str, Endpoint]) -> Endpoint:
+    """For what depends on the servers, and not on what is said."""
     return servers[request.param]
 
 
@@ -96,6 +101,7 @@ def run(coroutine: Coroutine[object, object, T]) -> T:
     try:
         return loop.run_until_complete(asyncio.wait_for(coroutine, PATIENCE))
     finally:
+        loop.set_exception_handler(lambda *_: None)
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.run_until_complete(asyncio.sleep(0.01))  # what was closed says so to its transport
@@ -260,48 +266,48 @@ def test_anthropics_client_reads_its_messages(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_leaves_stops_the_model(endpoint: Endpoint, stream: bool) -> None:
+def test_a_client_that_leaves_stops_the_model(each: Endpoint, stream: bool) -> None:
     async def main() -> None:
-        before = await endpoint.counts()
-        async with clients(endpoint) as client:
+        before = await each.counts()
+        async with clients(each) as client:
             asking = asyncio.ensure_future(client.chat.completions.create(**said("wait", stream=stream)))
-            await endpoint.seen("opened", before.get("opened", 0) + 1)
+            await each.seen("opened", before.get("opened", 0) + 1)
             if stream:
                 async for chunk in await asking:
                     if chunk.choices[0].delta.content:
                         break
             else:
                 asking.cancel()
-        await endpoint.seen("released", before.get("released", 0) + 1)
+        await each.seen("released", before.get("released", 0) + 1)
 
     run(main())
 
 
-def test_a_client_hears_beats_while_the_model_thinks(endpoint: Endpoint) -> None:
+def test_a_client_hears_beats_while_the_model_thinks(each: Endpoint) -> None:
     async def main() -> None:
         body = json.dumps(said("think", stream=True)).encode()
-        client = await endpoint.asked.open("/v1/chat/completions", "POST", "content-type: application/json\r\n", body)
+        client = await each.asked.open("/v1/chat/completions", "POST", "content-type: application/json\r\n", body)
         await client.until(b"\n\n")
         assert b"data:" not in await client.until(b"\n\n")
-        (await endpoint.answering.open("/go", "POST", "content-length: 0\r\n")).leave()
+        (await each.answering.open("/go", "POST", "content-length: 0\r\n")).leave()
         await client.until(b"[DONE]")
         client.leave()
 
     asyncio.run(main())
 
 
-def test_nothing_is_taken_that_nobody_reads(endpoint: Endpoint) -> None:
+def test_nothing_is_taken_that_nobody_reads(each: Endpoint) -> None:
     async def main() -> None:
         body = json.dumps(said("hot", stream=True)).encode()
-        client = await endpoint.asked.open("/v1/chat/completions", "POST", "content-type: application/json\r\n", body)
+        client = await each.asked.open("/v1/chat/completions", "POST", "content-type: application/json\r\n", body)
         await client.until(b"xxx")
         async with asyncio.timeout(PATIENCE):
             last = -1
-            while last != (last := (await endpoint.counts())["said"]):
+            while last != (last := (await each.counts())["said"]):
                 await asyncio.sleep(0.2)
         assert last < 60_000, "60 MB"
         client.reset()
-        await endpoint.seen("released", (await endpoint.counts())["opened"])
+        await each.seen("released", (await each.counts())["opened"])
 
     asyncio.run(main())
 
