@@ -79,7 +79,8 @@ class SmolLM(LanguageModel):
     name = "smollm2"
 
     def __init__(self, engine: Engine | None = None, waiting: int = 8) -> None:
-        weights()
+        if engine is None:
+            weights()
         self._engine = engine
         self._loading = threading.Lock()
         self._waiting = waiting

@@ -1,6 +1,7 @@
 """What stands between the language model and its readers, with an engine that says what a test wants."""
 
 import asyncio
+import importlib.util
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from examples.sources import smollm, tokens
+from examples.sources import tokens
 from examples.sources.smollm import ROOM, Engine, SmolLM
 from examples.sources.tokens import End, Message, Refused
 
@@ -80,9 +81,7 @@ def test_the_engine_waits_for_a_slow_reader() -> None:
     async def main() -> None:
         async with aclosing(SmolLM(engine).reply(HI)) as reply:
             await anext(reply)
-            while engine.told < ROOM:
-                await asyncio.sleep(0.001)
-            assert not await asyncio.to_thread(engine.over.wait, 0.1)
+            assert not await asyncio.to_thread(engine.over.wait, 0.2), "all was said, though nobody listened"
             assert engine.told <= ROOM + 2
         assert engine.over.is_set(), "and stops when he leaves"
 
@@ -101,7 +100,7 @@ def test_who_waits_gets_the_next_place() -> None:
 
 def test_without_its_parts_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAWASGI_MODEL", "smollm2")
-    monkeypatch.setattr(smollm.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     tokens.model.cache_clear()
     with pytest.raises(RuntimeError, match="--no-deps"):
         tokens.model()

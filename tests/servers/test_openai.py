@@ -242,6 +242,19 @@ def test_langchain_reads_it(endpoint: Endpoint) -> None:
     run(main())
 
 
+def test_row_15_reads_it_by_langchain(endpoint: Endpoint) -> None:
+    """The app is its own client; a gateway's asks upstream."""
+
+    async def main() -> None:
+        async with httpx.AsyncClient(base_url=endpoint.url, timeout=PATIENCE) as client:
+            before = await endpoint.counts()
+            answer = await client.post("/chat-stream", params={"message": "你好"})
+            assert "".join(event.data or "" for event in sse.Decoder().feed(answer.content)) == ANSWER
+            assert (await endpoint.counts())["opened"] == before.get("opened", 0) + 1
+
+    run(main())
+
+
 def test_anthropics_client_reads_its_messages(endpoint: Endpoint) -> None:
     import anthropic
 
