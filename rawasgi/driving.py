@@ -98,8 +98,8 @@ class Driver(ABC):
                     self._waited = waited
                     try:
                         yield
-                    except asyncio.CancelledError:
-                        waiter.cancelled = True
+                    except asyncio.CancelledError as error:
+                        waiter.take(error)
                         break
                     waits_for = resume(None)
                 if waits_for is not step.waits_for and step.hold(waits_for):
@@ -124,7 +124,7 @@ class Driver(ABC):
             raise TimeoutError(f"the source was not closed within {self._cleanup_limit} s: it was cut off")
         # A source whose own cancellation it was has taken it back by now.
         if (self._cancelled or self._deferred) and is_cancelled():
-            raise asyncio.CancelledError
+            raise asyncio.CancelledError(*self._waiter.text)
 
     def _is_clear(self) -> bool:
         return self._start is None and self._left is None and self._ahead is None and not self._gone
@@ -146,8 +146,8 @@ class Driver(ABC):
         if step.waits_for is None or (ahead is not None and ahead.waits_for is None):
             try:
                 await give_way()
-            except asyncio.CancelledError:
-                waiter.cancelled = True
+            except asyncio.CancelledError as error:
+                waiter.take(error)
         else:
             step.wake(waiter)
             if ahead is not None:
@@ -185,7 +185,9 @@ class Driver(ABC):
     def _look(self, step: Step) -> bool:
         """See to what has come up; return whether *step* came to its end by it."""
         waiter = self._waiter
-        cancelled, waiter.cancelled = waiter.cancelled, False
+        # anyio cancels anew in each turn until it is heard, and takes all back then: the last one is for nobody.
+        cancelled = waiter.cancelled and not (waiter.text and not is_cancelled())
+        waiter.cancelled = False
         if self._closing or self._gone:
             self._cancelled = self._cancelled or cancelled
             if not self._is_late():
@@ -199,7 +201,7 @@ class Driver(ABC):
                 self._defer()
             elif cancelled or not self._sending:
                 self._deferred = False
-                return (cancelled or is_cancelled()) and step.cancel()
+                return (cancelled or is_cancelled()) and step.cancel(*waiter.text)
         if self._lost or self._is_late() or self._has_left():
             self._gone, self._deadline = True, None
             self._waited = WAITED

@@ -88,6 +88,7 @@ def test_the_demo_ends_when_told_also_with_open_streams(server: str, stop: signa
             said = process.communicate(timeout=30)[0]
         assert process.returncode == 0, said
         assert "Traceback" not in said
+        assert "dev.py demo --model" in said
         assert "/monitor" in said
         assert "/fastapi" in said
         assert "curl" in said

@@ -5,6 +5,7 @@ handler is an async function that returns a response, or an async generator, who
 stream is a function of streams, so most rows are one line: read it from the inside to the outside.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,21 +18,25 @@ from examples.raw import (
     document_004,
     extensions,
     formats,
+    gateway,
     resuming,
+    vendors,
 )
 from examples.raw.routes import router
+from examples.sources import tokens
 from rawasgi.lifespans import lifespan
 from rawasgi.request import Request
 from rawasgi.response import Response
 
 # Imported, they have their rows.
-ROWS = (document_000, document_001, document_002, document_003, document_004, formats, extensions)
+ROWS = (document_000, document_001, document_002, document_003, document_004, formats, extensions, vendors)
 
 
 @asynccontextmanager
 async def living() -> AsyncIterator[None]:
-    """What lives as long as the app: the runs of rows 19 and 37, the connections of row 22."""
-    async with resuming.runs, document_002.postgres:
+    """What lives as long as the app: runs (rows 19 and 37), connections of row 22 and of a gateway, the model."""
+    await asyncio.to_thread(tokens.load)
+    async with resuming.runs, document_002.postgres, gateway.living():
         yield
 
 

@@ -5,16 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from examples.raw import parameters
+from examples.raw.dialects import CHAT
 from examples.raw.events import rescue, sse, told
 from examples.raw.parameters import prompt
 from examples.raw.resuming import followed
 from examples.raw.routes import router
+from examples.raw.vendors import answer
 from examples.raw.watching import Watching
-from examples.sources import chat, pipeline, progress, retrieval, text, tokens
+from examples.sources import pipeline, progress, retrieval, text, tokens
 from examples.sources.dialogue import Bye, dialogue
 from examples.sources.items import Item
 from rawasgi import respond, streams
-from rawasgi.errors import HTTPError
+from rawasgi.asgi import App
 from rawasgi.formats.sse import Event
 from rawasgi.request import Request
 from rawasgi.response import Response
@@ -44,18 +46,9 @@ async def chat_sse(request: Request) -> Response:
 
 
 @router.post("/v1/chat/completions")
-async def completions(request: Request) -> Response:
+async def completions(request: Request) -> App:
     """Row 34: what OpenAI's own clients ask and read, their errors included."""
-    try:
-        asked = chat.parse(await request.json())
-    except chat.BadRequest as error:
-        return respond.json(chat.error(str(error), param=error.param), 400)
-    except HTTPError as error:
-        return respond.json(chat.error(error.text), error.status)
-    if not asked.stream:
-        return respond.json(await chat.completion(asked, tokens.Model()))
-
-    return respond.chat_chunks(chat.chunks(asked, tokens.Model()))  # [DONE] if all is well, else an error
+    return await answer(request, CHAT)
 
 
 @router.get("/pipeline")
@@ -98,8 +91,8 @@ async def done(steps: int) -> AsyncIterator[object]:
 @router.get("/rag")
 async def rag(request: Request) -> Response:
     """Row 38: every event by its name: retrieval, generation, content, done."""
-    answer = retrieval.answer(request.query("question", prompt))
-    return sse(told(streams.map(answer, lambda event: Item(event, str(event["type"])))))
+    said = retrieval.answer(request.query("question", prompt))
+    return sse(told(streams.map(said, lambda event: Item(event, str(event["type"])))))
 
 
 @router.get("/stream-text-error")

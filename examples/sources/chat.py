@@ -6,17 +6,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from examples.sources.tokens import Message, Model
+from examples.sources import asking
+from examples.sources.asking import BadRequest
+from examples.sources.tokens import AS_IT_LIKES, End, LanguageModel, Message, Options
 
+__all__ = ["BadRequest", "ChatRequest", "chunks", "completion", "error", "parse"]
 JSON = dict[str, object]
-
-
-class BadRequest(ValueError):
-    """The request is not a chat completion's; *param* is the part that is wrong."""
-
-    def __init__(self, text: str, param: str | None = None) -> None:
-        super().__init__(text)
-        self.param = param
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,37 +22,26 @@ class ChatRequest:
     messages: tuple[Message, ...]
     stream: bool = False
     include_usage: bool = False
+    options: Options = AS_IT_LIKES
 
 
 def parse(body: object) -> ChatRequest:
     """*body*, as JSON gives it, checked. Raises: BadRequest."""
-    if not isinstance(body, dict):
-        raise BadRequest("the body must be a JSON object")
-    model, stream, messages = body.get("model"), body.get("stream") or False, body.get("messages")
-    if not isinstance(model, str) or not model:
-        raise BadRequest("'model' must be a string", "model")
-    if not isinstance(stream, bool):
-        raise BadRequest("'stream' must be true or false", "stream")
-    if not isinstance(messages, list) or not messages:
-        raise BadRequest("'messages' must be a list of at least one message", "messages")
-    options = body.get("stream_options")
-    include_usage = stream and isinstance(options, dict) and options.get("include_usage") is True
-    turns = tuple(_message(at, message) for at, message in enumerate(messages))
-    return ChatRequest(model, turns, stream, include_usage)
-
-
-def _message(at: int, message: object) -> Message:
-    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-        raise BadRequest(f"'messages[{at}]' must be an object with a role", f"messages[{at}]")
-    content = message.get("content")
-    if content is None:  # an assistant's turn that only called tools
-        return Message(message["role"], "")
-    if isinstance(content, list):  # parts, of which the text ones are read
-        texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-        content = "".join(text for text in texts if isinstance(text, str))
-    if not isinstance(content, str):
-        raise BadRequest(f"'messages[{at}].content' must be a string or a list of parts", f"messages[{at}].content")
-    return Message(message["role"], content)
+    fields = asking.fields(body)
+    model, stream, messages = asking.name(fields), asking.flag(fields, "stream"), asking.turns(fields, "messages")
+    extra = fields.get("stream_options")
+    include_usage = stream and isinstance(extra, dict) and extra.get("include_usage") is True
+    if asking.integer(fields, "n", 1) not in (None, 1):
+        raise BadRequest("'n' must be 1: there is one answer", "n")
+    newer = "max_completion_tokens" if fields.get("max_completion_tokens") is not None else "max_tokens"
+    options = Options(
+        asking.integer(fields, newer, 1),
+        asking.stops(fields, "stop"),
+        asking.number(fields, "temperature", 2),
+        asking.number(fields, "top_p", 1),
+        asking.integer(fields, "seed"),
+    )
+    return ChatRequest(model, messages, stream, include_usage, options)
 
 
 def error(text: str, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None) -> JSON:
@@ -65,8 +49,11 @@ def error(text: str, kind: str = "invalid_request_error", param: str | None = No
     return {"error": {"message": text, "type": kind, "param": param, "code": code}}
 
 
-async def chunks(request: ChatRequest, model: Model) -> AsyncGenerator[JSON, None]:
-    """chat.completion.chunk objects: the role, each token, the end, and the usage if asked for. The app adds [DONE]."""
+async def chunks(request: ChatRequest, model: LanguageModel) -> AsyncGenerator[JSON, None]:
+    """chat.completion.chunk objects: the role, each token, the end, and the usage if asked for. The app adds [DONE].
+
+    Raises: what *model* does, before the first one if it has not begun.
+    """
     head: JSON = {
         "id": f"chatcmpl-{secrets.token_hex(12)}",
         "object": "chat.completion.chunk",
@@ -80,36 +67,42 @@ async def chunks(request: ChatRequest, model: Model) -> AsyncGenerator[JSON, Non
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return {**head, "choices": [choice]}
 
-    tokens = 0
-    yield chunk({"role": "assistant", "content": ""})
-    async with aclosing(model.stream(request.messages)) as stream:
-        async for token in stream:
-            tokens += 1
-            yield chunk({"content": token})
-    yield chunk({}, "stop")
-    if request.include_usage:
-        yield {**head, "choices": [], "usage": _usage(request, tokens)}
+    async with aclosing(model.reply(request.messages, request.options)) as said:
+        async for token in said:
+            if isinstance(token, End):
+                yield chunk({}, token.reason)
+                if request.include_usage:
+                    yield {**head, "choices": [], "usage": _usage(token)}
+            else:
+                yield chunk({"content": token} if token else {"role": "assistant", "content": ""})
 
 
-async def completion(request: ChatRequest, model: Model) -> JSON:
+async def completion(request: ChatRequest, model: LanguageModel) -> JSON:
     """The whole answer as one chat.completion object."""
-    async with aclosing(model.stream(request.messages)) as stream:
-        tokens = [token async for token in stream]
-    message = {"role": "assistant", "content": "".join(tokens), "refusal": None}
+    text, end = await model.whole(request.messages, request.options)
+    message = {"role": "assistant", "content": text, "refusal": None}
     return {
         "id": f"chatcmpl-{secrets.token_hex(12)}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": request.model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
-        "usage": _usage(request, len(tokens)),
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": end.reason}],
+        "usage": _usage(end),
     }
 
 
-def _usage(request: ChatRequest, completion_tokens: int) -> JSON:
-    prompt_tokens = sum(len(message.content.split()) for message in request.messages)
+def _usage(end: End) -> JSON:
     return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
+        "prompt_tokens": end.prompt_tokens,
+        "completion_tokens": end.completion_tokens,
+        "total_tokens": end.prompt_tokens + end.completion_tokens,
     }
+
+
+def models(model: LanguageModel) -> JSON:
+    """The list that /v1/models is: one."""
+    return {"object": "list", "data": [described(model)]}
+
+
+def described(model: LanguageModel) -> JSON:
+    return {"id": model.name, "object": "model", "created": 0, "owned_by": "rawasgi"}

@@ -1,9 +1,10 @@
 """Document 001: a chat through LangChain's ChatOpenAI.
 
-It asks OPENAI_BASE_URL if that is set, else the app's own /v1, whose model is the embedded one. Without the package
-``langchain-openai``, or with CHAT_BACKEND=embedded, the embedded model is asked directly.
+It asks OPENAI_BASE_URL if that is set, else the app's own /v1, whose model is the one of tokens.py. Without the package
+``langchain-openai``, or with CHAT_BACKEND=embedded, that model is asked directly.
 """
 
+import asyncio
 import importlib
 import importlib.util
 import os
@@ -29,7 +30,8 @@ async def chat(message: str, own_url: str | None = None) -> AsyncGenerator[str, 
 
 
 async def _through_langchain(message: str, base_url: str) -> AsyncGenerator[str, None]:
-    model = importlib.import_module("langchain_openai").ChatOpenAI(
+    langchain = await asyncio.to_thread(importlib.import_module, "langchain_openai")  # two seconds, the first time
+    model = langchain.ChatOpenAI(
         model=os.environ.get("OPENAI_MODEL", "gpt-4"),
         base_url=base_url,
         api_key=os.environ.get("OPENAI_API_KEY", "none"),  # the app's own /v1 asks for none, the client insists

@@ -8,8 +8,10 @@ import re
 import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 
+from examples.sources import tokens
 from examples.sources.knowledge import NOTES
 from examples.sources.pace import pause
 
@@ -20,6 +22,7 @@ _COMMON = frozenset((
     "it", "its", "not", "of", "on", "or", "that", "the", "this", "to", "what", "when", "who", "why", "with",
 ))
 # fmt: on
+FACT_CHARACTERS = 500  # of a document: a small model reads slowly
 _RUNS = re.compile(r"[a-z0-9_]+|[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _SENTENCE = re.compile(r"(?<=[。！？])|(?<=[.!?])\s+|\n\n+")
 
@@ -113,11 +116,26 @@ async def answer(question: str, index: Index | None = None) -> AsyncGenerator[Ev
     await pause(0.3)
     yield {"type": "generation", "message": "正在生成回答..."}
     await pause(0.3)
-    if found:
-        text = "根据检索到的文档，" + best_sentence(index.documents[found[0][0]], question)
+    titles = [title for title, _ in found]
+    said = generated(question, index, titles) if tokens.is_real() else quoted(question, index, titles)
+    async with aclosing(said):
+        async for text in said:
+            yield {"type": "content", "content": text}
+    yield {"type": "done", "message": "回答完成"}
+
+
+async def quoted(question: str, index: Index, titles: list[str]) -> AsyncGenerator[str, None]:
+    """The best sentence of the best document, word by word."""
+    if titles:
+        text = "根据检索到的文档，" + best_sentence(index.documents[titles[0]], question)
     else:
         text = "没有找到与问题相关的文档。"
     for word in text.split():
         await pause(0.1)
-        yield {"type": "content", "content": word + " "}
-    yield {"type": "done", "message": "回答完成"}
+        yield word + " "
+
+
+def generated(question: str, index: Index, titles: list[str]) -> AsyncGenerator[str, None]:
+    """What the model makes of the best sentence of each document."""
+    facts = "\n".join(f"- {best_sentence(index.documents[title], question)[:FACT_CHARACTERS]}" for title in titles)
+    return tokens.answer(f"Answer the question from these notes alone.\n{facts}\nQuestion: {question}")

@@ -47,12 +47,21 @@ async def completions(request: Request) -> Response:
         return JSONResponse(chat.error(str(error), param=error.param), 400)
     except (ValueError, RecursionError):
         return JSONResponse(chat.error("the body is not JSON"), 400)
-    if not asked.stream:
-        return JSONResponse(await chat.completion(asked, tokens.Model()))
+    chunks = chat.chunks(asked, tokens.model())
+    try:
+        if not asked.stream:
+            return JSONResponse(await chat.completion(asked, tokens.model()))
+        first = await anext(chunks)  # until then a failure has a status of its own
+    except tokens.Busy as error:
+        headers = {"Retry-After": str(error.seconds)}
+        return JSONResponse(chat.error(str(error), "server_error", code="busy"), 503, headers)
+    except tokens.Refused as error:
+        return JSONResponse(chat.error(str(error), code="context_length_exceeded"), 400)
 
     async def generate() -> AsyncGenerator[str, None]:
         try:
-            async with aclosing(chat.chunks(asked, tokens.Model())) as chunks:
+            async with aclosing(chunks):
+                yield frame(first)
                 async for chunk in chunks:
                     yield frame(chunk)
         except Exception as error:

@@ -175,15 +175,15 @@ class Pull(Generic[T]):
             if step.waits_for is None:
                 try:
                     yield
-                except asyncio.CancelledError:
-                    waiter.cancelled = True
+                except asyncio.CancelledError as error:
+                    waiter.take(error)
             else:
                 step.wake(waiter)
                 yield from waiter.__await__()
             if waiter.cancelled:
                 waiter.cancelled = False
                 self._told = cancelling()
-                if self._go(step, Step.cancel):
+                if self._go(step, lambda step: step.cancel(*waiter.text)):
                     return True
             elif step.ready() and self._go(step, Step.advance):
                 return True

@@ -123,11 +123,14 @@ class Step:
         self._told = None  # a Waiter is yielded again and again, and each time it must be watched anew
         return False
 
-    def cancel(self) -> bool:
-        """Cancel the innermost wait; as ``advance``, of which it is one when the awaitable can be told at once."""
-        if self.waits_for is not None and self.waits_for.cancel():
+    def cancel(self, *text: object) -> bool:
+        """Cancel the innermost wait; as ``advance``, of which it is one when the awaitable can be told at once.
+
+        *text*: that of the cancellation which is passed on, if it has one: by it anyio knows its own.
+        """
+        if self.waits_for is not None and self.waits_for.cancel(*text):
             return self.waits_for.done() and self.advance()
-        return self.throw(asyncio.CancelledError())
+        return self.throw(asyncio.CancelledError(*text))
 
     def throw(self, error: BaseException) -> bool:
         """As ``advance``, with *error* raised where the awaitable waits."""
@@ -189,10 +192,10 @@ class Waiter:
     """A future that is done whenever one of those that it watches is; to be awaited again and again by one task.
 
     ``woken``: something was done since it was last awaited. ``cancelled``: whoever awaits this was cancelled; the
-    holder clears it.
+    holder clears it. ``text``: what the last cancellation said, for ``Step.cancel``.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callbacks", "_context", "_loop", "_moved", "cancelled", "woken")
+    __slots__ = ("_asyncio_future_blocking", "_callbacks", "_context", "_loop", "_moved", "cancelled", "text", "woken")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop or asyncio.get_running_loop()
@@ -202,6 +205,7 @@ class Waiter:
         self._moved = False  # more than one task has waited
         self.woken = False
         self.cancelled = False
+        self.text: tuple[object, ...] = ()
 
     def watch(self, future: Future) -> None:
         """Be done when *future* is; to be called once for each future."""
@@ -228,9 +232,13 @@ class Waiter:
             self._asyncio_future_blocking = True
             try:
                 yield self
-            except asyncio.CancelledError:
-                self.cancelled = True
+            except asyncio.CancelledError as error:
+                self.take(error)
         self.woken = False
+
+    def take(self, error: asyncio.CancelledError) -> None:
+        """Whoever awaits this was cancelled elsewhere, by *error*."""
+        self.cancelled, self.text = True, error.args
 
     # What a Task, or an outer Waiter, asks of a future
 
@@ -244,7 +252,7 @@ class Waiter:
             self._context = context
 
     def cancel(self, msg: object = None) -> bool:
-        self.cancelled = True
+        self.cancelled, self.text = True, () if msg is None else (msg,)
         self.wake()
         return True
 

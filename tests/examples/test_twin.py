@@ -205,11 +205,11 @@ def test_completions_speak_openai() -> None:
 
 
 def test_a_model_that_fails_is_an_error_frame_and_no_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_: object, messages: object) -> AsyncGenerator[str, None]:
+    async def fail(*_: object) -> AsyncGenerator[str, None]:
         yield "a"
         raise ValueError("secret")
 
-    monkeypatch.setattr(tokens.Model, "stream", fail)
+    monkeypatch.setattr(tokens.Model, "reply", fail)
     body = {"model": "gpt-4", "stream": True, "messages": [{"role": "user", "content": "你好"}]}
     failed = run(request("/v1/chat/completions", "POST", json=body)).text
     assert json.loads(events(failed)[-1]["data"])["error"]["type"] == "server_error"

