@@ -14,6 +14,7 @@ from pathlib import Path
 from examples.sources import tokens
 from examples.sources.knowledge import NOTES
 from examples.sources.pace import pause
+from rawasgi import states
 
 Event = dict[str, object]
 # fmt: off
@@ -91,7 +92,21 @@ def project_index() -> Index:
 
 @functools.cache
 def _project_index() -> Index:
-    return Index(collect(Path(__file__).resolve().parents[2]))
+    return Index(collect(Path(__file__).resolve().parents[2]) | orders())
+
+
+def orders() -> dict[str, str]:
+    """The tables of ASGI's legal order, a sentence a row."""
+    kinds = {"http": states.HTTP, "websocket": states.WEBSOCKET, "lifespan": states.LIFESPAN}
+    does = {">": "the app may send", "<": "the app may receive"}
+    return {
+        f"ASGI {kind} order": "\n\n".join(
+            f"In the state {row.state}, {does[row.event[0]]} {row.event[1:].replace('+', ' with ')};"
+            f" then the state is {row.then} ({row.spec})."
+            for row in table.rows
+        )
+        for kind, table in kinds.items()
+    }
 
 
 _INDEXING = threading.Lock()

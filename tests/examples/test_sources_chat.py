@@ -236,6 +236,28 @@ def test_the_project_is_searched(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_the_order_of_messages_is_known() -> None:
+    question = "When may the app send http.response.pathsend?"
+    index = retrieval.project_index()
+    assert index.search(question)[0][0] == "ASGI http order"
+    said = retrieval.best_sentence(index.documents["ASGI http order"], question)
+    assert said.startswith("In the state started, the app may send http.response.pathsend; then the state is complete")
+
+
+def test_a_real_model_makes_its_answer_of_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(prompt: str) -> AsyncGenerator[str, None]:
+        asked.append(prompt)
+        return pipeline.transform(tokens.Model().stream([]), str)
+
+    monkeypatch.setattr(tokens, "is_real", lambda: True)
+    monkeypatch.setattr(tokens, "answer", answer)
+    events = run(collect(retrieval.answer("heartbeat?", Index({"a": "A heartbeat is sent."}))))
+    assert "- A heartbeat is sent.\nQuestion: heartbeat?" in asked[0]
+    assert "".join(str(event.get("content", "")) for event in events).startswith("这是一个模拟")
+
+
 def test_langchain_is_asked_when_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

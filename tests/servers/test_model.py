@@ -75,8 +75,9 @@ def test_a_prompt_that_is_too_long_is_refused(model: SmolLM) -> None:
 def test_it_stops_when_nobody_listens(model: SmolLM, prompt: str, items: int) -> None:
     """While it says something, and while it still reads what it was asked, which would take seconds."""
 
-    async def main() -> float:
-        reply = model.reply([Message("user", prompt)], Options(max_tokens=100))
+    async def main(number: int) -> float:
+        # another prompt each time: what it has read once, it does not read again
+        reply = model.reply([Message("user", f"{number}. {prompt}")], Options(max_tokens=100))
         async with aclosing(reply):
             listening = asyncio.ensure_future(heard(reply, items))
             while not model.running:
@@ -90,8 +91,8 @@ def test_it_stops_when_nobody_listens(model: SmolLM, prompt: str, items: int) ->
             await asyncio.sleep(0.001)
         return time.monotonic() - left
 
-    for _ in range(TRIES):
-        seconds = run(main())
+    for number in range(TRIES):
+        seconds = run(main(number))
         print(f"the model stopped after {seconds * 1000:.0f} ms")
         if seconds < SOON:
             break
