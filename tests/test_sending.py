@@ -312,3 +312,30 @@ def test_an_error_before_the_first_item_has_its_own_status() -> None:
 async def awaited(awaitable: Awaitable[None]) -> None:
     """A task is made of a coroutine only, from Python 3.12 on."""
     await awaitable
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["yields once more", "ends"])
+def test_a_source_that_takes_its_cancellation_for_less_says_nothing_more(goes_on: bool) -> None:
+    log: list[str] = []
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "first"
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                await asyncio.sleep(1)
+            if goes_on:
+                yield "late"
+        finally:
+            log.append(f"closed at {clock.now():g}")
+
+    async def script() -> None:
+        async with connect(respond.stream(source())) as client:
+            await client.until("first")
+            await client.leave()
+            await client.finished()
+        assert client.body == b"first"
+
+    clock.run(script())
+    assert log == ["closed at 1"]

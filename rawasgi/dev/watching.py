@@ -122,14 +122,13 @@ class Watch:
     def _begin(self, generator: AsyncGenerator[Any, Any]) -> None:
         self.begun.add(generator)
         self.ran = self.ran or is_source(cast(Any, generator).ag_code)
-        if self._hooks.firstiter is not None:
-            self._hooks.firstiter(generator)
+        assert self._hooks.firstiter is not None  # the loop's
+        self._hooks.firstiter(generator)
 
     def _drop(self, generator: AsyncGenerator[Any, Any]) -> None:
-        if is_source(cast(Any, generator).ag_code):
-            self.dropped.append(place_of(generator))
-        if self._hooks.finalizer is not None:
-            self._hooks.finalizer(generator)
+        self.dropped.append(place_of(generator))
+        assert self._hooks.finalizer is not None
+        self._hooks.finalizer(generator)
 
     # Trace functions; while they are set, coverage's is not
 

@@ -12,6 +12,7 @@ import pytest
 from rawasgi import respond
 from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.dev.checking import FAULTS, Finding, Limits, Target, check
+from rawasgi.dev.places import place
 from rawasgi.websocket import WebSocket, websocket_app
 
 LIMITS = Limits(whole=0.2, grace=0.06, blocked=0.1)
@@ -297,6 +298,17 @@ def test_a_finding_says_where_and_when_and_is_told_once_for_a_place() -> None:
     assert all(each.path == "GET /" and "test_checking.py" in each.what for each in found)
     assert found[0].server in ("uvicorn", "hypercorn", "granian", "daphne")
     assert found[0].probe.startswith(("the client leaves", "the client stops reading"))
+
+
+def test_of_a_group_of_errors_the_first_is_told() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ExceptionGroup("several", [ExceptionGroup("inner", [LookupError("a secret")]), ValueError()])
+
+    assert [each.what for each in checked(app)] == ["the app raised LookupError: a secret"]
+
+
+def test_a_place_outside_of_all_paths_is_told_whole() -> None:
+    assert place(compile("1", "/nowhere/at/all.py", "exec")) == "/nowhere/at/all.py:1 in <module>"
 
 
 def test_each_fault_is_tested_here() -> None:

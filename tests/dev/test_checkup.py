@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 
 from rawasgi import respond
 from rawasgi.asgi import Receive, Scope, Send
-from rawasgi.dev import checkup, cli
-from rawasgi.dev.checking import FAULTS, Limits
+from rawasgi.dev import checkup, cli, pytest_plugin
+from rawasgi.dev.checking import FAULTS, Finding, Limits
 from rawasgi.dev.pytest_plugin import fail_if_found
 
 FAST = ["--seconds", "0.2", "--grace", "0.06"]
@@ -96,6 +97,30 @@ def test_a_terminal_sees_how_it_gets_on(
     assert "1/1 GET /echo" in capsys.readouterr().err
 
 
+async def two(*_: object, **__: object) -> AsyncIterator[Finding]:
+    """In the place of a check, while which nobody can measure what is run."""
+    for what in ("one", "other"):
+        yield Finding("task-left", "GET /", "uvicorn", "the client leaves", what)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_is_found_is_printed_as_it_is_found(
+    options: list[str], app: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkup, "check", two)
+    assert cli.main(["check", app, *options]) == 1
+    said = capsys.readouterr().out
+    assert said.count("GET /") == (2 if options else 1)
+    assert '"findings": {"task-left": 2}' in said if options else "1 path: 2 found" in said
+
+
+def test_all_that_is_found_fails_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytest_plugin, "check", two)
+    fail_if_found(respond.text(""), ignore={"task-left"})
+    with pytest.raises(pytest.fail.Exception, match=r"task-left: one\n(.|\n)*task-left: other"):
+        fail_if_found(respond.text(""))
+
+
 def test_every_fault_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", "--faults"]) == 0
     said = capsys.readouterr().out
@@ -129,6 +154,10 @@ def test_an_app_that_cannot_start_is_a_sentence(app_file: Path, capsys: pytest.C
 def test_a_limit_is_more_than_nothing(seconds: str) -> None:
     with pytest.raises(SystemExit):
         cli.main(["check", "x:y", "--grace", seconds])
+
+
+def test_the_fixture_is_that_function(asgi_check: object) -> None:
+    assert asgi_check is fail_if_found
 
 
 def test_the_summary_counts() -> None:
