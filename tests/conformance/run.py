@@ -56,7 +56,6 @@ GONE = "a client that left, or does not read for send_timeout, is nobody's error
 RAISED = "what the source's clean-up raises is raised, not only logged; so is its TimeoutError when it was cut off"
 HOOK = "it calls or replaces a private method of theirs, which ours does not have"
 DRAIN = "shutdown is no parameter of a response: nothing patches the server at import"
-ANYIO = "CancelledError comes without the text by which anyio knows its own"
 LIMIT = "only a stream has a deadline for each send"
 ABSENT = "more_body is left out where it is False, its default (ASGI, Response Body)"
 DIFFERENCES = {
@@ -68,7 +67,6 @@ SSE = "test_sse.py::TestEventSourceResponse::test_"
 DIFFERENCES |= {
     f"{SSE}send_whenTimeoutOccurs_thenRaisesSendTimeoutError": GONE,
     f"{SSE}send_whenInterrupted_thenClosesSuspendedGenerator[False-shutdown]": HOOK,
-    f"{SSE}send_whenInterrupted_thenClosesSuspendedGenerator[False-cancel]": ANYIO,
     f"{SSE}send_whenInterrupted_thenClosesSuspendedGenerator[False-send_error]": GONE,
     f"{SSE}send_whenInterrupted_thenClosesSuspendedGenerator[False-timeout]": GONE,
     f"{SSE}send_whenInterrupted_thenClosesSuspendedGenerator[True-disconnect]": RAISED,
