@@ -1,15 +1,12 @@
 """The page of the demo, opened in a real browser: what a reader does with it, and what he sees."""
 
-import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from serving import PATIENCE, Server, need
-from test_browser import ALONE, BROWSERS
+from serving import PATIENCE, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -24,23 +21,6 @@ SEEN = """() => lab.lanes.map(lane => ({
 }))"""
 # What Chromium says of an answer that is an error: the page asked for it.
 MEANT = re.compile(r"Failed to load resource: the server responded with a status of (405|416)")
-
-
-def browsing() -> "Iterator[Browser]":
-    need("playwright")
-    from playwright.sync_api import sync_playwright  # it may be missing
-
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        if os.environ.get("REQUIRE_PARTS") == "1":
-            pytest.fail(f"a browser is required, and none of {', '.join(BROWSERS)} is on the path")
-        pytest.skip(f"none of {', '.join(BROWSERS)} is on the path")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=ALONE, chromium_sandbox=os.getuid() != 0)
-        try:
-            yield started
-        finally:
-            started.close()
 
 
 def demo_on(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

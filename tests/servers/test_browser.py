@@ -1,23 +1,16 @@
 """A browser reads each format and each coding, when it comes, and by its own means: fetch, EventSource, <img>."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from serving import PATIENCE, Server, need
+from browsing import browsing
+from serving import PATIENCE, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 SERVERS = pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "granian"], indirect=True)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ALONE = [
-    *["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-    *["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"],
-]
-
 FETCHED = """async (paths) => {
   const found = {};
   for (const [path, accept] of paths) {
@@ -46,20 +39,7 @@ PICTURE = """(path) => new Promise((resolve, reject) => {
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    need("playwright")
-    from playwright.sync_api import sync_playwright  # it may be missing
-
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        if os.environ.get("REQUIRE_PARTS") == "1":
-            pytest.fail(f"a browser is required, and none of {', '.join(BROWSERS)} is on the path")
-        pytest.skip(f"none of {', '.join(BROWSERS)} is on the path")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=ALONE, chromium_sandbox=os.getuid() != 0)
-        try:
-            yield started
-        finally:
-            started.close()
+    yield from browsing()
 
 
 @pytest.fixture

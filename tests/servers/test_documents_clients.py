@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import documents
 import pytest
-from labpage import browsing, demo_on
+from browsing import browsing
+from labpage import demo_on
 from serving import PATIENCE, Server, curl
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from labpage import Lab, Lane, browsing, demo_on
+from browsing import browsing
+from labpage import Lab, Lane, demo_on
 from serving import PATIENCE, Server
 from settling import settled
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import suppress
 
 import clock
 import pytest
 
-from rawasgi.streams.base import Pull, Stream, close, end, owned
+from rawasgi.streams import deadline, timeout
+from rawasgi.streams.base import DeadlineExceeded, Pull, Stream, close, end, owned
 
 
 class Closed:
@@ -298,5 +299,53 @@ def test_a_source_that_waits_for_what_is_not_asyncios_may_mend_that(more: bool) 
             assert pull.advance()
             assert pull.over is not more
             assert not more or pull.item == 1
+
+    clock.run(main())
+
+
+# A stream that is late closes its source before it says so.
+
+LATE = pytest.mark.parametrize(
+    ("late", "text"), [(timeout, r"^no first item came"), (deadline, r"^the stream was not over")]
+)
+
+
+@LATE
+def test_a_source_whose_clean_up_hangs_is_cut_off_and_the_error_tells_it(
+    late: Callable[..., Stream[int]], text: str
+) -> None:
+    log: list[str] = []
+
+    async def unwilling() -> AsyncGenerator[int, None]:
+        try:
+            await asyncio.Event().wait()
+            yield 1
+        finally:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.append(f"cut off at {clock.now():g}")
+
+    async def main() -> None:
+        with pytest.raises(DeadlineExceeded, match=text) as raised:
+            await anext(late(unwilling(), 10, cleanup=3))
+        assert log == ["cut off at 13"]
+        assert raised.value.__notes__ == ["Its source was not closed within 3 s: it was cut off."]
+
+    clock.run(main())
+
+
+@LATE
+def test_a_timeout_of_the_clean_up_itself_is_raised_as_it_is(late: Callable[..., Stream[int]], text: str) -> None:
+    async def failing() -> AsyncGenerator[int, None]:
+        try:
+            await asyncio.Event().wait()
+            yield 1
+        finally:
+            raise TimeoutError("the disk does not answer")
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError, match="the disk does not answer"):
+            await anext(late(failing(), 10, cleanup=3))
 
     clock.run(main())

@@ -162,38 +162,3 @@ def test_it_must_be_more_than_0_seconds(seconds: float) -> None:
         await source.aclose()
 
     clock.run(main())
-
-
-def test_a_source_whose_clean_up_hangs_is_cut_off_and_the_error_tells_it() -> None:
-    async def unwilling() -> AsyncGenerator[int, None]:
-        try:
-            await asyncio.Event().wait()
-            yield 1
-        finally:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                log.append(f"cut off at {clock.now():g}")
-
-    async def main() -> None:
-        with pytest.raises(DeadlineExceeded, match=r"^no first item came") as raised:
-            await anext(timeout(unwilling(), 10, cleanup=3))
-        assert log == ["cut off at 13"]
-        assert raised.value.__notes__ == ["Its source was not closed within 3 s: it was cut off."]
-
-    clock.run(main())
-
-
-def test_a_timeout_of_the_clean_up_itself_is_raised_as_it_is() -> None:
-    async def failing() -> AsyncGenerator[int, None]:
-        try:
-            await asyncio.Event().wait()
-            yield 1
-        finally:
-            raise TimeoutError("the disk does not answer")
-
-    async def main() -> None:
-        with pytest.raises(TimeoutError, match="the disk does not answer"):
-            await anext(timeout(failing(), 10, cleanup=3))
-
-    clock.run(main())
