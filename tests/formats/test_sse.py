@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawasgi.formats.limits import TooLarge
-from rawasgi.formats.sse import Decoder, Event, comment, data, encode
+from rawasgi.formats.sse import Decoder, Event, comment, data, encode, event_of
 
 # What str.splitlines() takes for a line end and the standard does not.
 NO_LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -396,3 +396,7 @@ def test_time_is_linear_in_the_stream(unit: bytes) -> None:
         Decoder(len(stream)).feed(stream)
 
     assert growth(feed, 4_000, 64_000) < 100
+
+
+def test_a_text_is_an_event_of_that_text() -> None:
+    assert event_of("text") == Event("text")
