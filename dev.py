@@ -33,8 +33,10 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 GRACE = 1.0  # seconds that open streams have to end when the demo is stopped; then they are cut off
+BROWSING = [f"tests/servers/test_{name}.py" for name in ("lab_page", "browser", "documents_clients")]
 WAITING = (
-    ["tests/servers", "tests/conformance"],
+    ["tests/servers", "tests/conformance", *(f"--ignore={file}" for file in BROWSING)],
+    BROWSING,
     [
         *("tests/dev", "tests/examples", "tests/journal", "tests/contracts", "tests/formats"),
         *map(str, sorted(ROOT.glob("tests/test_benchmark*.py"))),
@@ -332,8 +334,8 @@ def serve_hypercorn(host: str, number: int) -> None:
 def test(arguments: list[str]) -> int:
     """Run pytest; without *arguments* under coverage, of which there must be as much as setup.cfg asks for.
 
-    All tests run in three processes at once, for those of real servers and of the tools mostly wait. What these two say
-    is shown when they are through.
+    All tests run in four processes at once, for those of servers, of browsers and of the tools mostly wait. What these
+    three say is shown when they are through.
     """
     enter("test", "needed" if os.environ.get("REQUIRE_PARTS") == "1" else "wanted")
     if arguments:
@@ -342,8 +344,9 @@ def test(arguments: list[str]) -> int:
     run(*coverage, "erase")
     pytest = [*coverage, "run", "--parallel-mode", "-m", "pytest", "-p", "no:cacheprovider"]
     with ExitStack() as stack:
-        beside = [stack.enter_context(aside(*pytest, *folders)) for folders in WAITING]
-        status = run(*pytest, "tests", *(f"--ignore={folder}" for folders in WAITING for folder in folders))
+        beside = [stack.enter_context(aside(*pytest, *paths)) for paths in WAITING]
+        others = (f"--ignore={path}" for paths in WAITING for path in paths if not path.startswith("--"))
+        status = run(*pytest, "tests", *others)
         for shown in beside:
             status = shown() or status
     run(*coverage, "combine", "--quiet")
