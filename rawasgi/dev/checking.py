@@ -78,15 +78,17 @@ class Limits:
     blocked: float = 0.1
 
 
-async def check(app: App, *targets: Target, limits: Limits | None = None) -> AsyncIterator[Finding]:
+async def check(
+    app: App, *targets: Target, limits: Limits | None = None, thorough: bool = False
+) -> AsyncIterator[Finding]:
     """Try each of *targets* of *app*, and yield what is found, as it is found: each fault of a place once.
 
-    The app's lifespan is run around all. Raises: LifespanFailed.
+    *thorough*: see ``probes``. The app's lifespan is run around all. Raises: LifespanFailed.
     """
     async with lifespan(or_none(app), validated=False) as life:
         for target in targets:
             seen: set[tuple[str, str]] = set()
-            checker = _Checker(app, target, life.state, limits or Limits())
+            checker = _Checker(app, target, life.state, limits or Limits(), thorough)
             async for finding, subject in checker.run():
                 if (finding.id, subject) not in seen:
                     seen.add((finding.id, subject))
@@ -111,6 +113,7 @@ class _Checker:
     target: Target
     state: dict[str, object]
     limits: Limits
+    thorough: bool
 
     async def run(self) -> AsyncIterator[tuple[Finding, str]]:
         await self._exchange(WHOLE, "uvicorn")  # what is made once, at the first request, is no finding
@@ -120,7 +123,7 @@ class _Checker:
         if isinstance(whole.error, Frozen):  # so would everything else be
             return
         heads = [HEAD] if self.target.method == "GET" else []
-        for probe in [*heads, *probes(whole.pieces)]:
+        for probe in [*heads, *probes(whole.pieces, self.thorough)]:
             for server in probe.servers:
                 outcome = await self._exchange(probe, server)
                 for finding, subject in outcome.findings():

@@ -49,6 +49,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--seconds", type=_seconds, default=LIMITS.whole, help="for each exchange, and to return in; default: 2")
     add("--grace", type=_seconds, default=LIMITS.grace, help="until all must be cleaned up; default: 1")
     add("--blocked", type=_seconds, default=LIMITS.blocked, help="the event loop may be held up for; default: 0.1")
+    add("--thorough", action="store_true", help="leave at each message and turn of the loop, not only at the first")
     add("--json", action="store_true", help="a line of JSON for each finding, and one of a summary")
     add("--faults", action="store_true", help="list what is looked for")
     parser.set_defaults(run=run_check)
@@ -76,7 +77,7 @@ def run_check(options: argparse.Namespace) -> int:
     limits = Limits(options.seconds, options.grace, options.blocked)
     with own_output() as output:
         say = _lines(output) if options.json else _Page(output).say
-        counts = asyncio.run(_check(app, targets, limits, say))
+        counts = asyncio.run(_check(app, targets, limits, options.thorough, say))
         if options.json:
             print(json.dumps({"summary": {"paths": len(targets), "findings": counts}}), file=output)
         else:
@@ -84,11 +85,13 @@ def run_check(options: argparse.Namespace) -> int:
     return int(bool(counts))
 
 
-async def _check(app: App, targets: list[Target], limits: Limits, say: Callable[[Finding], None]) -> dict[str, int]:
+async def _check(
+    app: App, targets: list[Target], limits: Limits, thorough: bool, say: Callable[[Finding], None]
+) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for number, target in enumerate(targets, 1):
         _progress(f"{number}/{len(targets)} {target}")
-        async for finding in check(app, target, limits=limits):
+        async for finding in check(app, target, limits=limits, thorough=thorough):
             counts[finding.id] += 1
             _progress("")
             say(finding)

@@ -16,6 +16,7 @@ from rawasgi.dev.watching import Watch
 Client = HTTPClient | WebSocketClient
 EVERY = tuple(PERSONALITIES)
 TURNS = 8  # so many turns of the loop after the request, the client leaves after each
+THOROUGH = 64
 LATE = 100  # the last message at which it leaves
 PAUSE = 0.1  # seconds until a send that can be blocked is
 
@@ -174,14 +175,18 @@ FAILS = Probe("the source fails after the first message", fail, cuts=False)
 GROWS = Probe("the client does not read", stall, grows=True, cuts=False)
 
 
-def probes(pieces: int) -> Iterator[Probe]:
-    """Yield what is tried on a response whose body came in so many *pieces*."""
+def probes(pieces: int, thorough: bool = False) -> Iterator[Probe]:
+    """Yield what is tried on a response whose body came in so many *pieces*.
+
+    *thorough*: the client leaves at each message, and in each turn of the loop for longer; not only at the first ones.
+    """
     yield Probe("the client leaves before the start", leave_at_once, EVERY)
-    for turns in range(1, TURNS + 1):
+    for turns in range(1, (THOROUGH if thorough else TURNS) + 1):
         yield Probe(f"the client leaves after {turns} turns of the loop", leave_after_turns(turns))
     if pieces < 1:
         return
-    for message in sorted({1, 2, min(max(pieces - 1, 1), LATE)}):
+    last = min(max(pieces - 1, 1), LATE)
+    for message in range(1, last + 1) if thorough else sorted({1, 2, last}):
         yield Probe(f"the client leaves at message {message}", leave_at(message), EVERY)
     yield Probe("the client leaves at message 1, and send raises OSError", leave_at(1), spec="2.4")
     yield Probe("the client stops reading, then leaves", stall_and_leave, ("uvicorn", "hypercorn", "granian"))

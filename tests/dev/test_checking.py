@@ -13,6 +13,7 @@ from rawasgi import respond
 from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.dev.checking import FAULTS, Finding, Limits, Target, check
 from rawasgi.dev.places import place
+from rawasgi.dev.probes import THOROUGH, probes
 from rawasgi.websocket import WebSocket, websocket_app
 
 LIMITS = Limits(whole=0.2, grace=0.06, blocked=0.1)
@@ -309,6 +310,14 @@ def test_of_a_group_of_errors_the_first_is_told() -> None:
 
 def test_a_place_outside_of_all_paths_is_told_whole() -> None:
     assert place(compile("1", "/nowhere/at/all.py", "exec")) == "/nowhere/at/all.py:1 in <module>"
+
+
+def test_a_thorough_client_leaves_at_each_message_and_in_more_turns() -> None:
+    names = [probe.name for probe in probes(6, thorough=True)]
+    assert [f"the client leaves at message {number}" in names for number in range(1, 7)] == [True] * 5 + [False]
+    assert sum("turns of the loop" in name for name in names) == THOROUGH
+    few = [probe.name for probe in probes(6)]
+    assert {name for name in few if " at message " in name} < {name for name in names if " at message " in name}
 
 
 def test_each_fault_is_tested_here() -> None:
