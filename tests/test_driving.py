@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from serving import PATIENCE, need
 
-from rawasgi import driving, respond
+from rawasgi import clocks, respond
 from rawasgi.asgi import HTTPScope, Received, Sent
 from rawasgi.response import Response
 
@@ -62,7 +62,7 @@ def test_a_limit_holds_though_its_alarm_is_early(limit: str, monkeypatch: pytest
     need("uvloop")
     import uvloop  # it may be missing
 
-    monkeypatch.setattr(driving, "_REFRESH", 3600.0)  # or that would look again, and hide it
+    monkeypatch.setattr(clocks, "_REFRESH", 3600.0)  # or that would look again, and hide it
 
     async def script() -> None:
         loop = asyncio.get_running_loop()

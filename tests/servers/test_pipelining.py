@@ -6,7 +6,7 @@ import pytest
 from serving import Server, on_all, silent
 
 HEARTBEAT = 0.5  # of the house
-LIMIT = HEARTBEAT + 5.0  # seconds, with the first _REFRESH of rawasgi.driving in them
+LIMIT = HEARTBEAT + 5.0  # seconds, with the first _REFRESH of rawasgi.clocks in them
 TRIES = 3  # so often a machine that is busy with other things may break that
 
 
