@@ -88,9 +88,13 @@ class Driver(Clocks, ABC):
                 # time, and of a source that only gives way, a tenth.
                 clear = self._is_clear()
                 while not (waiter.called or waiter.cancelled or kept or self._busy):
-                    alone = clear and not self._sending and not self._closing
-                    if waits_for is not None and not (alone and step.follow(waits_for, waiter)):
-                        break
+                    if waits_for is not None:
+                        if not clear or self._sending or self._closing:
+                            break
+                        if waits_for is step.waits_for:
+                            step.wake(waiter)
+                        elif not step.follow(waits_for, waiter):
+                            break
                     self._waited = CLEAR if clear else WAITED
                     if beats and self._silence is None:
                         self._silence = waiter.get_loop().time()
