@@ -13,18 +13,25 @@ _EARLY = 0.001  # seconds: uvloop's timers are that early
 class Clocks:
     """The two timers of one response; each wakes ``_waiter``, and its task then sees what is to be done."""
 
+    # Slots: what is set late, when many streams wait, would each time make a dict of its own of 1.4 KB.
+    __slots__ = (
+        *("_alarm", "_beat", "_beats", "_deadline", "_every", "_refresh_at", "_refreshes", "_sending", "_silence"),
+        *("_stale", "_timer", "_waiter"),
+    )
     _waiter: Waiter  # made at the first wait
-    _beat: bytes | None = None  # what is sent in a silence of the source
-    _every = 0.0  # seconds of silence
-    _sending = False  # the coroutine, or the flush ahead, waits for send()
-    _silence: float | None = None  # since when the source waits
-    _beats = False  # it is time for a beat
-    _stale = False  # receive() is to be called anew
-    _refreshes = 0
-    _refresh_at = 0.0
-    _timer: asyncio.TimerHandle | None = None  # of both
-    _deadline: float | None = None  # of the send, or of the closing
-    _alarm: asyncio.TimerHandle | None = None
+    _refresh_at: float
+
+    def __init__(self, beat: bytes | None, every: float) -> None:
+        self._beat = beat  # what is sent in a silence of the source
+        self._every = every  # seconds of silence
+        self._sending = False  # the coroutine, or the flush ahead, waits for send()
+        self._silence: float | None = None  # since when the source waits
+        self._beats = False  # it is time for a beat
+        self._stale = False  # receive() is to be called anew
+        self._refreshes = 0
+        self._timer: asyncio.TimerHandle | None = None  # of both
+        self._deadline: float | None = None  # of the send, or of the closing
+        self._alarm: asyncio.TimerHandle | None = None
 
     def _expect(self, seconds: float) -> None:
         """Be woken when what is under way has taken *seconds*."""

@@ -46,26 +46,38 @@ class Gone(Disconnected):
 class Driver(Clocks, ABC):
     """One response under way: *send* and *cleanup*, in seconds, limit one send and the closing."""
 
-    # What most responses never touch stands here, and not in __init__: it is half of what a short one costs us.
-    _left: int | None = None  # bytes that the Content-Length promises
-    _closing = False  # the coroutine waits for the source to be closed
-    _deferred = False  # a cancellation waits for send()
-    _free: asyncio.Future[None] | None = None  # the coroutine waits for that flush
-    _lost = False  # send() said that the client left
-    _error: Exception | None = None  # what send() or receive() raised meanwhile
-    _cancelled = False  # while closing; kept for afterwards
-    _overdue = False  # closing took too long
+    __slots__ = (
+        *("_ahead", "_busy", "_cancelled", "_cleanup_limit", "_closing", "_deferred", "_error", "_free", "_gone"),
+        *("_inbox", "_kept", "_left", "_lost", "_overdue", "_send_limit", "_start", "_waited"),
+    )
 
-    def __init__(self, start: HTTPResponseStart | None, inbox: Inbox, send: float, cleanup: float) -> None:
+    def __init__(
+        self,
+        start: HTTPResponseStart | None,
+        inbox: Inbox,
+        send: float,
+        cleanup: float,
+        beat: bytes | None = None,
+        every: float = 0.0,
+    ) -> None:
+        super().__init__(beat, every)
         self._inbox = inbox
         self._send_limit = send
         self._cleanup_limit = cleanup
         self._start = start  # None once it was sent
         self._kept: list[bytes] = []  # what goes out before the source may wait
+        self._left: int | None = None  # bytes that the Content-Length promises
         self._waited = NOT
         self._busy = True  # every turn must be looked at: nobody listens to the inbox yet
         self._ahead: Step | None = None  # a flush that send() holds up while the source waits
+        self._free: asyncio.Future[None] | None = None  # the coroutine waits for that flush
+        self._closing = False  # the coroutine waits for the source to be closed
+        self._deferred = False  # a cancellation waits for send()
+        self._cancelled = False  # while closing; kept for afterwards
+        self._overdue = False  # closing took too long
         self._gone = False  # the client counts as gone
+        self._lost = False  # send() said that the client left
+        self._error: Exception | None = None  # what send() or receive() raised meanwhile
 
     @abstractmethod
     async def _flush(self, more_body: bool) -> None:

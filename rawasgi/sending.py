@@ -100,13 +100,13 @@ def close_unsent(body: Streaming, inbox: Inbox, send: Send) -> Awaitable[None]:
 class _Sender(Driver):
     """One response."""
 
+    __slots__ = ("_encode", "_send", "_source")
+
     def __init__(self, body: Streaming, start: HTTPResponseStart | None, inbox: Inbox, send: Send) -> None:
-        super().__init__(start, inbox, body.send, body.cleanup)
+        super().__init__(start, inbox, body.send, body.cleanup, body.beat, body.every)
         self._source = body.source
         self._encode = body.encode
         self._send = send
-        if body.beat is not None:
-            self._beat, self._every = body.beat, body.every
 
     async def produce(self, join: bool) -> None:
         """Send everything, up to the end of the body, and close the source."""
