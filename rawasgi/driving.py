@@ -99,23 +99,29 @@ class Driver(Clocks, ABC):
                 # As what follows, for as long as there is nothing to do but to wait for the source: a third of the
                 # time, and of a source that only gives way, a tenth.
                 clear = self._is_clear()
-                while not (waiter.called or waiter.cancelled or kept or self._busy):
-                    if waits_for is not None:
-                        if not clear or self._sending or self._closing:
+                waited = CLEAR if clear else WAITED
+                while not (waiter.called or kept or self._busy):
+                    self._waited = waited
+                    if beats and self._silence is None and not self._sending:
+                        self._silence = waiter.get_loop().time()
+                    if waits_for is None:
+                        try:
+                            yield
+                        except asyncio.CancelledError as error:
+                            waiter.take(error)
+                            break
+                    else:
+                        if waiter.cancelled or not clear or self._sending or self._closing:
                             break
                         if waits_for is step.waits_for:
                             step.wake(waiter)
                         elif not step.follow(waits_for, waiter):
                             break
-                    self._waited = CLEAR if clear else WAITED
-                    if beats and self._silence is None:
-                        self._silence = waiter.get_loop().time()
-                    try:
-                        yield None if waits_for is None else waiter.block()
-                    except asyncio.CancelledError as error:
-                        waiter.take(error)
-                        break
-                    if waits_for is not None:
+                        try:
+                            yield waiter.block()
+                        except asyncio.CancelledError as error:
+                            waiter.take(error)
+                            break
                         if waiter.called or waiter.cancelled or not step.settled():
                             break
                         waiter.woken = False
