@@ -104,27 +104,23 @@ class Driver(Clocks, ABC):
                     self._waited = waited
                     if beats and self._silence is None and not self._sending:
                         self._silence = waiter.get_loop().time()
-                    if waits_for is None:
-                        try:
+                    try:
+                        if waits_for is None:
                             yield
-                        except asyncio.CancelledError as error:
-                            waiter.take(error)
-                            break
-                    else:
-                        if waiter.cancelled or not clear or self._sending or self._closing:
-                            break
-                        if waits_for is step.waits_for:
-                            step.wake(waiter)
-                        elif not step.follow(waits_for, waiter):
-                            break
-                        try:
+                        else:
+                            if waiter.cancelled or not clear or self._sending or self._closing:
+                                break
+                            if waits_for is step.waits_for:
+                                step.wake(waiter)
+                            elif not step.follow(waits_for, waiter):
+                                break
                             yield waiter.block()
-                        except asyncio.CancelledError as error:
-                            waiter.take(error)
-                            break
-                        if waiter.called or waiter.cancelled or not step.settled():
-                            break
-                        waiter.woken = False
+                            if waiter.called or waiter.cancelled or not step.settled():
+                                break
+                            waiter.woken = False
+                    except asyncio.CancelledError as error:
+                        waiter.take(error)
+                        break
                     waits_for = resume(None)
                 if waits_for is not step.waits_for and step.hold(waits_for):
                     break
