@@ -41,11 +41,12 @@ AS_IT_LIKES = Options()
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The answer is whole, or as long as it may be; *reason* says which."""
+    """The answer is whole, or as long as it may be; *reason* says which. *stop*: the text that it was to end before."""
 
     reason: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
+    stop: str | None = None
 
 
 class Busy(Exception):
@@ -117,8 +118,8 @@ class Model(LanguageModel):
             await pause(self._delay)
             if said := cut.feed(word + " "):
                 yield said
-            if cut.found:
-                yield End("stop", asked, count)
+            if cut.found is not None:
+                yield End("stop", asked, count, cut.found)
                 return
         if rest := cut.rest():
             yield rest
@@ -126,19 +127,20 @@ class Model(LanguageModel):
 
 
 class Cut:
-    """Ends a text before the first of *stops*, which may come in pieces."""
+    """Ends a text before the first of *stops*, which may come in pieces; ``found`` is the one that came."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = stops
         self._held = ""
-        self.found = False
+        self.found: str | None = None
 
     def feed(self, text: str) -> str:
         """What of *text*, and of what was held back, is safe to say."""
         held = self._held + text
-        at = min((place for stop in self._stops if (place := held.find(stop)) >= 0), default=-1)
-        self.found = at >= 0
-        if at < 0:
+        places = [(place, stop) for stop in self._stops if (place := held.find(stop)) >= 0]
+        if places:
+            at, self.found = min(places, key=lambda found: found[0])
+        else:
             at = len(held) - max((_overlap(held, stop) for stop in self._stops), default=0)
         self._held = held[at:]
         return held[:at]

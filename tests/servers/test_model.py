@@ -59,10 +59,13 @@ def test_it_answers_in_tokens(model: SmolLM) -> None:
 def test_it_ends_where_it_was_asked_to(model: SmolLM) -> None:
     *tokens, end = run(heard(model.reply(RIVER, Options(max_tokens=3, seed=1))))
     assert (len(tokens), isinstance(end, End) and end.reason) == (4, "length")
-    *tokens, end = run(heard(model.reply(RIVER, Options(max_tokens=40, stop=("river",), temperature=0.0))))
+    *tokens, end = run(heard(model.reply(RIVER, Options(max_tokens=40, stop=("ocean", "river"), temperature=0.0))))
     assert "river" not in "".join(map(str, tokens))
     assert isinstance(end, End)
-    assert end.reason == "stop"
+    assert (end.reason, end.stop) == ("stop", "river")
+    assert end.prompt_tokens > 10
+    assert 0 < end.completion_tokens < 40
+    assert model.running == 0
 
 
 def test_a_prompt_that_is_too_long_is_refused(model: SmolLM) -> None:
