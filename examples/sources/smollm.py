@@ -92,6 +92,10 @@ class SmolLM(LanguageModel):
         """Make the engine, which takes half a second. Blocks."""
         self._made()
 
+    def admit(self) -> None:
+        if self._engine is not None and self.asked >= self._engine.slots + self._waiting:
+            raise Busy(f"{self.asked} answers are asked for already: ask again later", self.asked)
+
     def _made(self) -> Engine:
         with self._loading:
             if self._engine is None:
@@ -105,8 +109,7 @@ class SmolLM(LanguageModel):
         engine = await asyncio.to_thread(self._made) if self._engine is None else self._engine
         if self._free is None:
             self._free = asyncio.Semaphore(engine.slots)
-        if self.asked >= engine.slots + self._waiting:
-            raise Busy(f"{self.asked} answers are asked for already: ask again later", self.asked)
+        self.admit()
         self.asked += 1
         try:
             await self._free.acquire()

@@ -76,12 +76,12 @@ class LanguageModel(ABC):
     def load(self) -> None:  # noqa: B027  most have nothing to load
         """Make ready to answer. Blocks."""
 
-    async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+    def admit(self) -> None:  # noqa: B027  most have room for all
+        """Raises: Busy, if reply() would now."""
+
+    def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         """The tokens; joined, they are the answer."""
-        async with aclosing(self.reply(messages)) as said:
-            async for token in said:
-                if token and isinstance(token, str):
-                    yield token
+        return spoken(self.reply(messages))
 
     async def whole(self, messages: Sequence[Message], options: Options) -> tuple[str, End]:
         """The answer, when it is there, and how it ended."""
@@ -93,6 +93,14 @@ class LanguageModel(ABC):
                 else:
                     text += token
         return text, end
+
+
+async def spoken(reply: AsyncGenerator[str | End, None]) -> AsyncGenerator[str, None]:
+    """The tokens of a *reply*, and nothing else of it. Closes: reply."""
+    async with aclosing(reply):
+        async for token in reply:
+            if token and isinstance(token, str):
+                yield token
 
 
 class Model(LanguageModel):
@@ -178,6 +186,11 @@ def is_real() -> bool:
     return bool(os.environ.get("RAWASGI_MODEL"))
 
 
+def reply(prompt: str) -> AsyncGenerator[str | End, None]:
+    """The model's answer to *prompt*, as LanguageModel.reply() gives it."""
+    return model().reply([Message("user", prompt)])
+
+
 def answer(prompt: str) -> AsyncGenerator[str, None]:
     """The tokens of the model's answer to *prompt*."""
-    return model().stream([Message("user", prompt)])
+    return spoken(reply(prompt))

@@ -17,14 +17,14 @@ def test_a_client_that_leaves_stops_the_model(each: Endpoint, stream: bool) -> N
         before = await each.counts()
         async with clients(each) as client:
             asking = asyncio.ensure_future(client.chat.completions.create(**said("wait", stream=stream)))
-            await each.seen("opened", before.get("opened", 0) + 1)
+            await each.seen("opened", before["opened"] + 1)
             if stream:
                 async for chunk in await asking:
                     if chunk.choices[0].delta.content:
                         break
             else:
                 asking.cancel()
-        await each.seen("released", before.get("released", 0) + 1)
+        await each.seen("released", before["released"] + 1)
 
     run(main())
 
@@ -73,7 +73,7 @@ def test_a_stream_is_gone_on_with_where_its_client_left(endpoint: Endpoint) -> N
                     events += decoder.feed(piece)
                     if len(events) >= 2:
                         break
-            await endpoint.seen("released", before.get("released", 0) + 1)
+            await endpoint.seen("released", before["released"] + 1)
             path = f"/v1/runs/{run}"
             rest = await client.get(path, headers={**headers, "last-event-id": events[-1].id or ""})
             events += sse.Decoder().feed(rest.content)
@@ -92,8 +92,8 @@ def test_a_run_can_be_stopped(endpoint: Endpoint) -> None:
             body, headers = said("wait", stream=True), {"x-resumable": "true"}
             async with client.stream("POST", "/v1/chat/completions", json=body, headers=headers) as answer:
                 run = answer.headers["x-run-id"]
-            assert (await endpoint.counts()).get("released", 0) == before.get("released", 0)
+            assert (await endpoint.counts())["released"] == before["released"]
             assert (await client.delete(f"/v1/runs/{run}")).status_code == 204
-            await endpoint.seen("released", before.get("released", 0) + 1)
+            await endpoint.seen("released", before["released"] + 1)
 
     run(main())

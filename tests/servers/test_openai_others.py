@@ -29,7 +29,7 @@ def test_row_15_reads_it_by_langchain(endpoint: Endpoint) -> None:
             before = await endpoint.counts()
             answer = await client.post("/chat-stream", params={"message": "你好"})
             assert "".join(event.data or "" for event in sse.Decoder().feed(answer.content)) == ANSWER
-            assert (await endpoint.counts())["opened"] == before.get("opened", 0) + 1
+            assert (await endpoint.counts())["opened"] == before["opened"] + 1
 
     run(main())
 

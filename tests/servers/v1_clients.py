@@ -4,6 +4,7 @@ import asyncio
 import gc
 import importlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,12 +35,12 @@ class Endpoint:
     async def seen(self, name: str, count: int) -> None:
         """Wait until the model has counted so many."""
         async with asyncio.timeout(PATIENCE):
-            while (await self.counts()).get(name, 0) < count:
+            while (await self.counts())[name] < count:
                 await asyncio.sleep(0.01)
 
-    async def counts(self) -> dict[str, int]:
+    async def counts(self) -> Counter[str]:
         answer = await self.answering.get("/seen")
-        return dict(json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1]))
+        return Counter(json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1]))
 
 
 @contextmanager
