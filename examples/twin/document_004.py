@@ -13,7 +13,8 @@ from examples.sources import tasks as long_tasks
 from examples.sources.dialogue import Bye, dialogue
 from examples.sources.items import Item
 from examples.sources.monitor import Monitor
-from examples.twin.events import UNBUFFERED, dumps, frame, frames, log, respond, told
+from examples.twin.events import UNBUFFERED, dumps, frames, respond, told
+from examples.twin.vendors import CHAT, body, refused, streamed
 
 router = APIRouter()
 tasks = long_tasks.Tasks()
@@ -57,35 +58,12 @@ async def begun(prompt: str) -> AsyncGenerator[str, None]:
 @router.post("/v1/chat/completions")
 async def completions(request: Request) -> Response:
     try:
-        asked = chat.parse(await request.json())
-    except chat.BadRequest as error:
-        return JSONResponse(chat.error(str(error), param=error.param), 400)
-    except (ValueError, RecursionError):
-        return JSONResponse(chat.error("the body is not JSON"), 400)
-    chunks = chat.chunks(asked, tokens.model())
-    try:
+        asked = chat.parse(await body(request))
         if not asked.stream:
             return JSONResponse(await chat.completion(asked, tokens.model()))
-        first = await anext(chunks)  # until then a failure has a status of its own
-    except tokens.Busy as error:
-        headers = {"Retry-After": str(error.seconds)}
-        return JSONResponse(chat.error(str(error), "server_error", code="busy"), 503, headers)
-    except tokens.Refused as error:
-        return JSONResponse(chat.error(str(error), code="context_length_exceeded"), 400)
-
-    async def generate() -> AsyncGenerator[str, None]:
-        try:
-            async with aclosing(chunks):
-                yield frame(first)
-                async for chunk in chunks:
-                    yield frame(chunk)
-        except Exception as error:
-            log.error("completion failed", exc_info=error)
-            yield frame(chat.error("the model failed", "server_error"))
-        else:
-            yield frame("[DONE]")
-
-    return respond(generate())
+        return await streamed(chat.chunks(asked, tokens.model()), CHAT)
+    except Exception as error:
+        return refused(CHAT, error)
 
 
 @router.get("/pipeline")
