@@ -9,6 +9,7 @@ from typing import TypeVar
 from examples.raw.routes import router
 from examples.raw.waiting import soon, while_there
 from examples.sources import tokens, ui
+from examples.sources.asking import BadRequest
 from rawasgi import respond, streams
 from rawasgi.asgi import App
 from rawasgi.errors import HTTPError
@@ -57,6 +58,6 @@ async def ui_chat(request: Request) -> App:
     """Row 60: what ``useChat()`` asks if nothing else is said, and reads; its stop button ends the model's work."""
     try:
         messages = ui.parse(await request.json(BODY_BYTES))
-    except ui.BadRequest as error:
+    except BadRequest as error:
         raise HTTPError(400, str(error)) from None
     return begun(ui.parts(messages, tokens.model()), respond.ui_messages)

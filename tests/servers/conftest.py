@@ -25,6 +25,12 @@ def endpoint(request: pytest.FixtureRequest, v1: dict[str, Endpoint]) -> Endpoin
     return v1[request.param]
 
 
+@pytest.fixture(params=["uvicorn", "hypercorn", "hypercorn gateway", "uvicorn twin", "hypercorn twin"])
+def any_app(request: pytest.FixtureRequest, v1: dict[str, Endpoint]) -> Endpoint:
+    """For what the twin has, too."""
+    return v1[request.param]
+
+
 @pytest.fixture(params=["uvicorn", "hypercorn", "uvicorn gateway", "hypercorn gateway"])
 def each(request: pytest.FixtureRequest, v1: dict[str, Endpoint]) -> Endpoint:
     """For what depends on the servers, and not on what is said."""

@@ -6,9 +6,9 @@ import pytest
 from v1_clients import ANSWER, KEY, Endpoint, clients, collected, run, said
 
 
-def test_a_completion_comes_in_pieces_and_whole(endpoint: Endpoint) -> None:
+def test_a_completion_comes_in_pieces_and_whole(any_app: Endpoint) -> None:
     async def main() -> None:
-        async with clients(endpoint) as client:
+        async with clients(any_app) as client:
             assert [model.id async for model in client.models.list()] == ["embedded"]
             asked = said(stream=True, stream_options={"include_usage": True})
             chunks = [chunk async for chunk in await client.chat.completions.create(**asked)]
@@ -29,9 +29,9 @@ ENDS: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-def test_an_answer_ends_where_it_was_asked_to(endpoint: Endpoint) -> None:
+def test_an_answer_ends_where_it_was_asked_to(any_app: Endpoint) -> None:
     async def main() -> None:
-        async with clients(endpoint) as client:
+        async with clients(any_app) as client:
             for options, ended, reason in ENDS:
                 chunks = [chunk async for chunk in await client.chat.completions.create(**said(stream=True, **options))]
                 assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == ended
@@ -42,11 +42,11 @@ def test_an_answer_ends_where_it_was_asked_to(endpoint: Endpoint) -> None:
     run(main())
 
 
-def test_a_failure_before_the_stream_is_a_status(endpoint: Endpoint) -> None:
+def test_a_failure_before_the_stream_is_a_status(any_app: Endpoint) -> None:
     import openai
 
     async def main() -> None:
-        async with clients(endpoint) as client:
+        async with clients(any_app) as client:
             for stream in (True, False):
                 with pytest.raises(openai.BadRequestError) as bad:
                     await client.chat.completions.create(**said(stream=stream, n=2))
@@ -62,12 +62,12 @@ def test_a_failure_before_the_stream_is_a_status(endpoint: Endpoint) -> None:
     run(main())
 
 
-def test_a_failure_in_the_stream_is_raised(endpoint: Endpoint) -> None:
+def test_a_failure_in_the_stream_is_raised(any_app: Endpoint) -> None:
     import anthropic
     import openai
 
     async def main() -> None:
-        async with clients(endpoint) as client:
+        async with clients(any_app) as client:
             chunks = await client.chat.completions.create(**said("fail", stream=True))
             heard: list[object] = []
             with pytest.raises(openai.APIError) as failed:
@@ -77,7 +77,7 @@ def test_a_failure_in_the_stream_is_raised(endpoint: Endpoint) -> None:
             with pytest.raises(openai.APIError):
                 async for _ in await client.responses.create(model="m", input="fail", stream=True):
                     pass
-        async with anthropic.AsyncAnthropic(base_url=endpoint.url, api_key=KEY, max_retries=0) as claude:
+        async with anthropic.AsyncAnthropic(base_url=any_app.url, api_key=KEY, max_retries=0) as claude:
             with pytest.raises(anthropic.APIStatusError):
                 async for _ in await claude.messages.create(**said("fail", max_tokens=9, stream=True)):
                     pass
@@ -85,9 +85,9 @@ def test_a_failure_in_the_stream_is_raised(endpoint: Endpoint) -> None:
     run(main())
 
 
-def test_a_response_comes_as_events_and_whole(endpoint: Endpoint) -> None:
+def test_a_response_comes_as_events_and_whole(any_app: Endpoint) -> None:
     async def main() -> None:
-        async with clients(endpoint) as client:
+        async with clients(any_app) as client:
             events = [event async for event in await client.responses.create(model="m", input="你好", stream=True)]
             kinds = list(dict.fromkeys(event.type.removeprefix("response.") for event in events))
             assert kinds == [

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import cast
 
+import ui
+
 from examples import raw, twin
 from examples.raw import vendors
 from examples.raw.routes import router
@@ -63,6 +65,7 @@ class Scripted(Model):
             counts["released"] += 1
 
 
+ROUTES = (ui,)  # imported, it has them
 model = Scripted(0.1)
 tokens.model = lambda: model  # type: ignore[assignment]
 

@@ -23,14 +23,18 @@ NAMES = ("uvicorn", "hypercorn")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a client asks, and the server whose model answers: the same one, or one behind a gateway."""
+    """Where a client asks, and the server whose model answers: the same one, or one behind a gateway.
+
+    *prefix*: before all paths; the twin has one.
+    """
 
     asked: Server
     answering: Server
+    prefix: str = ""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.asked.port}"
+        return f"http://127.0.0.1:{self.asked.port}{self.prefix}"
 
     async def seen(self, name: str, count: int) -> None:
         """Wait until the model has counted so many."""
@@ -45,7 +49,7 @@ class Endpoint:
 
 @contextmanager
 def endpoints(folder: Path) -> Iterator[dict[str, Endpoint]]:
-    """Each server with its own model, and each as a gateway to one of them."""
+    """Each server with its own model, asked by rawasgi or by the twin, and each as a gateway to one of them."""
     for module in ("openai", "anthropic", "langchain_openai", "httpx"):
         need(module)
         importlib.import_module(module)
@@ -67,6 +71,7 @@ def endpoints(folder: Path) -> Iterator[dict[str, Endpoint]]:
         gateways = start("gateway", f"http://127.0.0.1:{models[0].port}/v1")
         yield {
             **{model.name: Endpoint(model, model) for model in models},
+            **{f"{model.name} twin": Endpoint(model, model, "/fastapi") for model in models},
             **{f"{gateway.name} gateway": Endpoint(gateway, models[0]) for gateway in gateways},
         }
     finally:
