@@ -76,18 +76,18 @@ async function stopped(api) {
 async function generated(baseURL, prompt, abort) {
   const provider = createOpenAICompatible({ name: "ours", baseURL, includeUsage: true });
   const errors = [], pieces = [];
+  const before = abort ? await left() : 0;
   const leaving = new AbortController();
   const result = streamText({
     model: provider("m"), prompt, maxRetries: 0, abortSignal: leaving.signal,
     onError: ({ error }) => errors.push({ status: error.statusCode ?? null, text: String(error.message ?? error) }),
   });
-  const open = abort ? await left() : 0;
   for await (const part of result.fullStream) {
     if (part.type === "text-delta") pieces.push(part.text);
     if (part.type === "abort") errors.push("abort");
     if (abort && pieces.length) leaving.abort();
   }
-  if (abort) await until(async () => (await left()) <= open);
+  if (abort) await until(async () => (await left()) <= before);
   const ended = errors.length ? {} : { reason: await result.finishReason, usage: await result.usage };
   return { text: pieces.join(""), pieces: pieces.length, errors, ...ended };
 }

@@ -9,7 +9,7 @@ from typing import cast
 import ui
 
 from examples import raw, twin
-from examples.raw import vendors
+from examples.raw import chats, vendors
 from examples.raw.routes import router
 from examples.sources import tokens
 from examples.sources.tokens import AS_IT_LIKES, Busy, End, Message, Model, Options, Refused
@@ -22,6 +22,7 @@ ROLE = '{"id":"x","object":"chat.completion.chunk","model":"m","choices":[{"inde
 counts: Counter[str] = Counter()
 go = asyncio.Event()
 vendors.BEGIN, vendors.BEAT = 0.3, 0.1
+chats.BEGIN = 3600.0  # who waits for the model waits before there is a stream
 
 
 class Scripted(Model):
