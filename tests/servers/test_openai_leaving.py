@@ -29,6 +29,27 @@ def test_a_client_that_leaves_stops_the_model(each: Endpoint, stream: bool) -> N
     run(main())
 
 
+def test_the_twin_makes_for_nobody_what_is_not_streamed(alone: Endpoint) -> None:
+    """As its lesson says: a handler of FastAPI is not told that its client left."""
+
+    async def main() -> None:
+        before = await alone.counts()
+        body = json.dumps(said("think")).encode()
+        path, extra = "/v1/chat/completions", "content-type: application/json\r\n"
+        for prefix in ("", "/fastapi"):
+            client = await alone.asked.open(prefix + path, "POST", extra, body)
+            await alone.seen("opened", before["opened"] + (2 if prefix else 1))
+            client.leave()
+            if not prefix:
+                await alone.seen("released", before["released"] + 1)
+                assert (await alone.counts())["said"] == before["said"]
+        (await alone.asked.open("/go", "POST", "content-length: 0\r\n")).leave()
+        await alone.seen("released", before["released"] + 2)
+        assert (await alone.counts())["said"] > before["said"] + 5
+
+    run(main())
+
+
 def test_a_client_hears_beats_while_the_model_thinks(each: Endpoint) -> None:
     async def main() -> None:
         body = json.dumps(said("think", stream=True)).encode()
