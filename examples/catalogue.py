@@ -1,4 +1,4 @@
-"""The 42 streams of the five documents, and 14 more of ours, as data: what the demo lists and the tests replay."""
+"""The 42 streams of the five documents, and 18 more of ours, as data: what the demo lists and the tests replay."""
 
 import json
 from dataclasses import dataclass
@@ -7,11 +7,18 @@ from urllib.parse import quote
 
 Kind = Literal["text", "sse", "json", "ndjson", "file", "websocket"]
 
-QUESTION = quote("什么是异步编程？")
-CHAT = json.dumps(
-    {"model": "gpt-4", "stream": True, "messages": [{"role": "user", "content": "什么是异步编程？"}]},
-    ensure_ascii=False,
-).encode()
+
+def _body(**fields: object) -> bytes:
+    return json.dumps(fields, ensure_ascii=False).encode()
+
+
+ASKED = "什么是异步编程？"
+QUESTION = quote(ASKED)
+TURNS = [{"role": "user", "content": ASKED}]
+CHAT = _body(model="gpt-4", stream=True, messages=TURNS)
+RESPONSE = _body(model="gpt-4", stream=True, input=ASKED)
+MESSAGES = _body(model="claude", max_tokens=100, stream=True, messages=TURNS)
+UI_CHAT = _body(id="c1", messages=[{"id": "m1", "role": "user", "parts": [{"type": "text", "text": ASKED}]}])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,8 @@ ROWS: tuple[Row, ...] = (
          example="/monitor?count=5", endless=True),
 )  # fmt: skip
 
-# What the documents do not have: formats, codings, files and extensions; their "document" says where to find them.
+# What the documents do not have: formats, codings, files, extensions, and more of what a model is asked by; their
+# "document" says where to find them.
 MORE: tuple[Row, ...] = (
     _get(43, "formats", "/formats/array", "json", "one JSON array, an element at a time; JSON also if it fails",
          example="/formats/array?fail=true"),
@@ -113,4 +121,11 @@ MORE: tuple[Row, ...] = (
     _get(54, "extensions", "/extensions/push", "text", "server push: an answer before the question"),
     _get(55, "extensions", "/extensions/trailers", "text", "trailers: a digest and times, known only at the end"),
     _get(56, "extensions", "/extensions/tls", "json", "what the server says of the connection's TLS"),
+    _get(57, "vendors", "/v1/models", "json", "which models there are, as OpenAI's clients ask"),
+    Row(58, "vendors", "POST", "/v1/responses", "/v1/responses", "sse",
+        "OpenAI's responses: named events, numbered", body=RESPONSE),
+    Row(59, "vendors", "POST", "/v1/messages", "/v1/messages", "sse",
+        "Anthropic's messages: events around blocks of content", body=MESSAGES),
+    Row(60, "vendors", "POST", "/api/chat", "/api/chat", "sse",
+        "the chat of a model, as the AI SDK's useChat asks for it", body=UI_CHAT),
 )  # fmt: skip

@@ -55,6 +55,7 @@ class Checks:
             finally:
                 errors.cancel()
                 await _kill(process)
+                await asyncio.wait({errors})
 
 
 def asked(row: Row) -> list[str]:

@@ -22,7 +22,7 @@ MODULES: dict[str, tuple[ModuleType, ...]] = {
     "rawasgi": raw.ROWS,
     "FastAPI": (
         *(twin.document_000, twin.document_001, twin.document_002, twin.document_003, twin.document_004),
-        *(twin.extensions, twin.formats, twin),
+        *(twin.extensions, twin.formats, twin.vendors, twin),
     ),
 }
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from examples.listing import listing
 from examples.raw import (
+    chats,
     document_000,
     document_001,
     document_002,
@@ -29,7 +30,8 @@ from rawasgi.request import Request
 from rawasgi.response import Response
 
 # Imported, they have their rows.
-ROWS = (document_000, document_001, document_002, document_003, document_004, formats, extensions, vendors)
+DOCUMENTS = (document_000, document_001, document_002, document_003, document_004)
+ROWS = (*DOCUMENTS, formats, extensions, vendors, chats)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from examples.raw import parameters
+from examples.raw.chats import busy, chat
 from examples.raw.dialects import CHAT
 from examples.raw.events import rescue, sse, told
 from examples.raw.parameters import prompt
@@ -20,7 +21,7 @@ from rawasgi.asgi import App
 from rawasgi.formats.sse import Event
 from rawasgi.request import Request
 from rawasgi.response import Response
-from rawasgi.streams import owned
+from rawasgi.streams import Stream, owned
 from rawasgi.websocket import WebSocket
 
 watching = Watching()
@@ -34,15 +35,19 @@ async def characters(request: Request) -> Response:
 
 
 @router.get("/chat")
-async def chat_text(request: Request) -> Response:
-    """Row 32: tokens as they come."""
-    return respond.stream(tokens.answer(request.query("prompt", prompt)))
+async def chat_text(request: Request) -> App:
+    """Row 32: tokens as they come; when the model is full, a status that says so, for nothing was sent yet."""
+    return chat(request.query("prompt", prompt), respond.stream)
 
 
 @router.get("/chat-sse")
-async def chat_sse(request: Request) -> Response:
-    """Row 33: the same tokens as JSON events."""
-    return respond.sse(streams.map(tokens.answer(request.query("prompt", prompt)), lambda token: {"content": token}))
+async def chat_sse(request: Request) -> App:
+    """Row 33: the same tokens as JSON events; what fails in their midst is an event, too."""
+
+    def events(said: Stream[str]) -> Response:
+        return sse(told(streams.map(said, lambda token: {"content": token})))
+
+    return chat(request.query("prompt", prompt), events)
 
 
 @router.post("/v1/chat/completions")
@@ -109,7 +114,14 @@ async def cancel(_: Request) -> Response:
 
 @router.websocket("/ws")
 async def websocket_chat(websocket: WebSocket) -> None:
-    """Row 41: both directions at once, over the same kind of stream; codes say why it ends."""
+    """Row 41: both directions at once, over the same kind of stream.
+
+    Codes say why it ends, a status why it cannot begin.
+    """
+    try:
+        tokens.model().admit()
+    except tokens.Busy as error:
+        raise busy(error) from None
     await websocket.accept()
     try:
         async with owned(aiter(websocket)) as incoming, aclosing(dialogue(incoming)) as frames:

@@ -1,4 +1,4 @@
-"""The model vendors' endpoints: OpenAI's chat completions (row 34) and responses, Anthropic's messages, the models.
+"""The model vendors' endpoints: OpenAI's chat completions (row 34), rows 57 to 59, and streams that one comes back to.
 
 Their own clients read them: ``openai.AsyncOpenAI(base_url="http://127.0.0.1:8000/v1", api_key="none")`` is enough.
 The answers come from the model of this process, or, with OPENAI_BASE_URL, from there (gateway.py).
@@ -37,7 +37,7 @@ BODY_BYTES = 16 * 1024 * 1024
 
 @router.get("/v1/models")
 async def models(request: Request) -> App:
-    """Which models there are."""
+    """Row 57: which models there are."""
 
     async def listed() -> App:
         try:
@@ -51,13 +51,13 @@ async def models(request: Request) -> App:
 
 @router.post("/v1/responses")
 async def responses(request: Request) -> App:
-    """OpenAI's newer shape: named events, numbered."""
+    """Row 58: OpenAI's newer shape: named events, numbered."""
     return await answer(request, RESPONSES)
 
 
 @router.post("/v1/messages")
 async def messages(request: Request) -> App:
-    """Anthropic's shape: named events around blocks of content."""
+    """Row 59: Anthropic's shape: named events around blocks of content."""
     return await answer(request, MESSAGES)
 
 

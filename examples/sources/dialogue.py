@@ -2,7 +2,8 @@
 
 The reader sends text, a prompt as it is or an object: ``{"type": "message", "content": …}``, ``{"type": "cancel"}``,
 ``{"type": "close"}``. It is sent objects: ``start``, ``token`` with its content, then ``done`` or ``cancelled``;
-``error`` with a message. A message that comes while an answer is given gets an error: one answer at a time.
+``error`` with a message. A message that comes while an answer is given gets an error: one answer at a time. So does one
+that the model cannot answer, after its ``start``; if it is only busy, ``retry`` says after how many seconds to ask.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
-from examples.sources.tokens import answer
+from examples.sources.tokens import Busy, Refused, answer
 
 Frame = dict[str, object]
 MESSAGE_LIMIT_CHARACTERS = 10_000
@@ -87,12 +88,23 @@ async def dialogue(
                     next_token = tokens = None
                     yield {"type": "done"}
                     continue
+                except (Busy, Refused) as error:
+                    next_token = tokens = None
+                    yield refusal(error)
+                    continue
                 next_token = asyncio.ensure_future(anext(tokens))
                 yield {"type": "token", "content": token}
     finally:
         next_message.cancel()
         await asyncio.gather(next_message, return_exceptions=True)
         await _stop(next_token, tokens)
+
+
+def refusal(error: Busy | Refused) -> Frame:
+    """The frame for what the model cannot answer, or not now."""
+    if isinstance(error, Busy):
+        return {"type": "error", "message": "模型正忙，请稍后再试", "retry": error.seconds}
+    return {"type": "error", "message": f"模型无法回答: {error}"}
 
 
 async def _stop(step: asyncio.Future[str] | None, tokens: AsyncGenerator[str, None] | None) -> None:

@@ -52,10 +52,17 @@ def _message(request: MessagesRequest, content: list[JSON], end: End | None) -> 
         "role": "assistant",
         "model": request.model,
         "content": content,
-        "stop_reason": None if end is None else REASONS[end.reason],
-        "stop_sequence": None,
+        **_stopped(end),
         "usage": _usage(end),
     }
+
+
+def _stopped(end: End | None) -> JSON:
+    """Why it ended, and before which of the client's texts."""
+    if end is None:
+        return {"stop_reason": None, "stop_sequence": None}
+    reason = REASONS[end.reason] if end.stop is None else "stop_sequence"
+    return {"stop_reason": reason, "stop_sequence": end.stop}
 
 
 def _usage(end: End | None) -> JSON:
@@ -69,8 +76,7 @@ async def events(request: MessagesRequest, model: LanguageModel) -> AsyncGenerat
         async for token in said:
             if isinstance(token, End):
                 yield {"type": "content_block_stop", "index": 0}
-                delta = {"stop_reason": REASONS[token.reason], "stop_sequence": None}
-                yield {"type": "message_delta", "delta": delta, "usage": _usage(token)}
+                yield {"type": "message_delta", "delta": _stopped(token), "usage": _usage(token)}
                 yield {"type": "message_stop"}
             elif token:
                 delta = {"type": "text_delta", "text": token}

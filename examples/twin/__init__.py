@@ -10,7 +10,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from examples.catalogue import ROWS
-from examples.twin import document_000, document_001, document_002, document_003, document_004, extensions, formats
+from examples.twin import (
+    document_000,
+    document_001,
+    document_002,
+    document_003,
+    document_004,
+    extensions,
+    formats,
+    vendors,
+)
 
 
 @asynccontextmanager
@@ -21,7 +30,8 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
 
 
 app = FastAPI(title="rawasgi: the FastAPI twin", lifespan=lifespan)
-for document in (document_000, document_001, document_002, document_003, document_004, extensions, formats):
+DOCUMENTS = (document_000, document_001, document_002, document_003, document_004)
+for document in (*DOCUMENTS, extensions, formats, vendors):
     app.include_router(document.router)
 app.mount("/files", formats.files)
 

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, WebSocket
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
 from examples.sources import chat, pipeline, retrieval, text, tokens
@@ -13,7 +13,8 @@ from examples.sources import tasks as long_tasks
 from examples.sources.dialogue import Bye, dialogue
 from examples.sources.items import Item
 from examples.sources.monitor import Monitor
-from examples.twin.events import UNBUFFERED, dumps, frame, frames, log, respond, told
+from examples.twin.events import UNBUFFERED, dumps, frames, respond, told
+from examples.twin.vendors import CHAT, body, refused, streamed
 
 router = APIRouter()
 tasks = long_tasks.Tasks()
@@ -31,46 +32,38 @@ async def characters(
 
 @router.get("/chat")
 async def chat_text(prompt: Text) -> StreamingResponse:
-    return StreamingResponse(tokens.answer(prompt), media_type="text/plain")
+    return StreamingResponse(await begun(prompt), media_type="text/plain")
 
 
 @router.get("/chat-sse")
 async def chat_sse(prompt: Text) -> StreamingResponse:
-    return respond(frames(pipeline.transform(tokens.answer(prompt), lambda token: {"content": token})))
+    return respond(told(frames(pipeline.transform(await begun(prompt), lambda token: {"content": token}))))
+
+
+async def begun(prompt: str) -> AsyncGenerator[str, None]:
+    """The tokens that answer *prompt*, when the model has begun: until then a failure has a status of its own.
+
+    Who leaves meanwhile is not missed: a FastAPI handler hears nothing of its client.
+    """
+    reply = tokens.reply(prompt)
+    try:
+        await anext(reply)
+    except tokens.Busy as error:
+        raise HTTPException(503, str(error), {"Retry-After": str(error.seconds)}) from None
+    except tokens.Refused as error:
+        raise HTTPException(400, str(error)) from None
+    return tokens.spoken(reply)
 
 
 @router.post("/v1/chat/completions")
 async def completions(request: Request) -> Response:
     try:
-        asked = chat.parse(await request.json())
-    except chat.BadRequest as error:
-        return JSONResponse(chat.error(str(error), param=error.param), 400)
-    except (ValueError, RecursionError):
-        return JSONResponse(chat.error("the body is not JSON"), 400)
-    chunks = chat.chunks(asked, tokens.model())
-    try:
+        asked = chat.parse(await body(request))
         if not asked.stream:
             return JSONResponse(await chat.completion(asked, tokens.model()))
-        first = await anext(chunks)  # until then a failure has a status of its own
-    except tokens.Busy as error:
-        headers = {"Retry-After": str(error.seconds)}
-        return JSONResponse(chat.error(str(error), "server_error", code="busy"), 503, headers)
-    except tokens.Refused as error:
-        return JSONResponse(chat.error(str(error), code="context_length_exceeded"), 400)
-
-    async def generate() -> AsyncGenerator[str, None]:
-        try:
-            async with aclosing(chunks):
-                yield frame(first)
-                async for chunk in chunks:
-                    yield frame(chunk)
-        except Exception as error:
-            log.error("completion failed", exc_info=error)
-            yield frame(chat.error("the model failed", "server_error"))
-        else:
-            yield frame("[DONE]")
-
-    return respond(generate())
+        return await streamed(chat.chunks(asked, tokens.model()), CHAT)
+    except Exception as error:
+        return refused(CHAT, error)
 
 
 @router.get("/pipeline")
@@ -144,6 +137,11 @@ async def websocket_chat(websocket: WebSocket) -> None:
             received = message.get("text")
             yield message["bytes"] if received is None else received
 
+    try:
+        tokens.model().admit()
+    except tokens.Busy as error:
+        await refuse(websocket, PlainTextResponse(str(error), 503, {"Retry-After": str(error.seconds)}))
+        return
     await websocket.accept()
     try:
         async with aclosing(incoming()) as messages, aclosing(dialogue(messages)) as outgoing:
@@ -153,6 +151,14 @@ async def websocket_chat(websocket: WebSocket) -> None:
         await websocket.close(bye.code, bye.reason)
     except WebSocketDisconnect:
         pass
+
+
+async def refuse(websocket: WebSocket, answer: Response) -> None:
+    """An answer instead of a WebSocket, where the server can; else it is a 403."""
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        await websocket.send_denial_response(answer)
+    else:
+        await websocket.close()
 
 
 @router.get("/monitor")

@@ -50,7 +50,7 @@ def test_what_a_row_stands_on_comes_with_it() -> None:
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/lab/source/django/3", 404), ("/lab/source/rawasgi/57", 422), ("/lab/messages/short", 422), ("/lab/none", 404)],
+    [("/lab/source/django/3", 404), ("/lab/source/rawasgi/61", 422), ("/lab/messages/short", 422), ("/lab/none", 404)],
 )
 def test_what_is_not_there_is_refused(path: str, status: int) -> None:
     assert asyncio.run(fetch(demo.both, path)).status == status
@@ -75,7 +75,7 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
 
 def test_the_list_has_every_row_and_the_sides_that_have_it() -> None:
     rows = cast(list[dict[str, Any]], asyncio.run(fetch(demo.both, "/lab/streams")).json())
-    assert [row["number"] for row in rows] == list(range(1, 57))
+    assert [row["number"] for row in rows] == list(range(1, 61))
     assert rows[2]["paths"] == {"rawasgi": "/stream", "FastAPI": "/fastapi/stream", "naked": "/naked/stream"}
     assert all(rows[number - 1]["lesson"] for number in (2, 9, 13, 14, 20, 21, 27, 28))
     assert json.loads(rows[33]["body"])["stream"] is True

@@ -11,7 +11,7 @@ import pytest
 
 from examples.sources import tokens
 from examples.sources.smollm import ROOM, Engine, SmolLM
-from examples.sources.tokens import End, Message, Refused
+from examples.sources.tokens import End, Message, Options, Refused
 
 T = TypeVar("T")
 JSON = dict[str, Any]
@@ -56,6 +56,21 @@ def test_an_answer_begins_says_its_tokens_and_ends(reason: str, told: str) -> No
     model = SmolLM(Scripted([said(), said("a"), said("b"), said(None, reason), USAGE]))
     assert run(collect(model.reply(HI))) == ["", "a", "b", End(told, 1, 2)]  # type: ignore[arg-type]
     assert (model.asked, model.running) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("stop", "told"),
+    [
+        ("river", ["", "a ", End("stop", 7, 5, "river")]),
+        ("rivet", ["", "a ", "river runs", " away", End("stop", 1, 2)]),
+        ("away!", ["", "a r", "iv", "er runs", " ", "away", End("stop", 1, 2)]),
+    ],
+)
+def test_an_answer_ends_before_a_text_that_comes_in_pieces(stop: str, told: list[str | End]) -> None:
+    timings = {"cache_n": 3, "prompt_n": 4, "predicted_n": 5}
+    pieces = ["a r", "iv", "er runs", " away"]
+    model = SmolLM(Scripted([said(), *({**said(piece), "timings": timings} for piece in pieces), USAGE]))
+    assert run(collect(model.reply(HI, Options(stop=("none", stop))))) == told
 
 
 @pytest.mark.parametrize(

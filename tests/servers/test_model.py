@@ -2,6 +2,11 @@
 
 import asyncio
 import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import aclosing
@@ -9,12 +14,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from serving import PATIENCE, Server, need
+from serving import PATIENCE, Client, Server, need
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response as HTTPResponse
 
 from examples.sources.smollm import Engine, SmolLM
 from examples.sources.tokens import Busy, End, Message, Options, Refused
 
 T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
 SOON = 2.0  # seconds; on an idle machine it takes 10 to 100 ms
 TRIES = 3  # so often a machine that is busy with other things may break that
 RIVER = [Message("user", "Tell me a long story of a river.")]
@@ -59,10 +68,13 @@ def test_it_answers_in_tokens(model: SmolLM) -> None:
 def test_it_ends_where_it_was_asked_to(model: SmolLM) -> None:
     *tokens, end = run(heard(model.reply(RIVER, Options(max_tokens=3, seed=1))))
     assert (len(tokens), isinstance(end, End) and end.reason) == (4, "length")
-    *tokens, end = run(heard(model.reply(RIVER, Options(max_tokens=40, stop=("river",), temperature=0.0))))
+    *tokens, end = run(heard(model.reply(RIVER, Options(max_tokens=40, stop=("ocean", "river"), temperature=0.0))))
     assert "river" not in "".join(map(str, tokens))
     assert isinstance(end, End)
-    assert end.reason == "stop"
+    assert (end.reason, end.stop) == ("stop", "river")
+    assert end.prompt_tokens > 10
+    assert 0 < end.completion_tokens < 40
+    assert model.running == 0
 
 
 def test_a_prompt_that_is_too_long_is_refused(model: SmolLM) -> None:
@@ -156,19 +168,56 @@ def test_a_slow_reader_holds_up_itself_alone(model: SmolLM) -> None:
 # Over the wire
 
 
-@pytest.fixture
-def server(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("RAWASGI_MODEL", "smollm2")
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    server = Server("uvicorn", "examples.demo:app", tmp_path / "log")
+@pytest.fixture(scope="module")
+def server(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The demo as ``dev.py demo --model`` has it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAWASGI_MODEL", "smollm2")
+        patch.delenv("OPENAI_BASE_URL", raising=False)
+        server = Server("uvicorn", "examples.demo:app", tmp_path_factory.mktemp("model") / "log")
     try:
         yield server
     finally:
         server.stop()
 
 
+def test_the_snippet_of_the_readme_prints_what_the_model_says(server: Server) -> None:
+    need("openai")
+    command = snippet("README.md")
+    assert snippet("README.zh.md") == command
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    ran = subprocess.run(
+        ["sh", "-c", command.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env={**os.environ, "PATH": path},
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert len(ran.stdout.split()) > 5
+    assert "这是对" not in ran.stdout
+
+
+def snippet(page: str) -> str:
+    """What a reader of *page* types after ``dev.py demo --model``, but for pip."""
+    shown = textwrap.dedent(re.sub(r"^(?!    ).*$", "", (ROOT / page).read_text(), flags=re.MULTILINE))
+    found = re.search(
+        r"^python3 dev.py demo --model .*\npip install openai && (python3 -c '\n[^']*')$", shown, re.MULTILINE
+    )
+    assert found is not None, page
+    return found[1]
+
+
+STORY = "Tell me a long story of a river."
+BODY = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": STORY}]}).encode()
+ASKED = [
+    ("/v1/chat/completions", "POST", BODY),
+    *[(f"{prefix}{path}?prompt=hi", "GET", b"") for prefix in ("", "/fastapi") for path in ("/chat", "/chat-sse")],
+]
+
+
 def test_all_chats_are_its(server: Server) -> None:
-    """Rows 32 and 38 of both apps; when all places are taken, 503 says when to come again."""
+    """Rows 32 and 38 of both apps."""
 
     async def main() -> None:
         async with asyncio.timeout(2 * PATIENCE):
@@ -179,14 +228,45 @@ def test_all_chats_are_its(server: Server) -> None:
                     assert b" 200 " in head
                     assert "这是对".encode() not in head + await client.reader.read(100)
                     client.reset()
-            body = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
-            ask = ("/v1/chat/completions", "POST", "", body)
-            clients = [await server.open(*ask) for _ in range(30)]
-            answers = [await client.until(b"\r\n\r\n") for client in clients]
-            busy = [answer for answer in answers if b" 503 " in answer]
-            assert busy
-            assert all(b"retry-after: " in answer for answer in busy)
-            for client in clients:
-                client.reset()
 
     asyncio.run(main())
+
+
+def test_who_is_too_many_is_told_before_anything_else(server: Server) -> None:
+    """Rows 32, 33, 34 and 41: 503, and when to come again."""
+
+    async def main() -> None:
+        there = [await server.open("/v1/chat/completions", "POST", body=BODY) for _ in range(10)]
+        async with asyncio.timeout(2 * PATIENCE):
+            for path, method, body in ASKED:
+                assert b"\r\nretry-after: 10\r\n" in (await refusal(server, path, method, body, there)).lower()
+            for path in ("/ws", "/fastapi/ws"):
+                refused = await denial(server, path, there)
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+        for client in there:
+            client.reset()
+
+    asyncio.run(main())
+
+
+async def refusal(server: Server, path: str, method: str, body: bytes, there: list[Client]) -> bytes:
+    """The head of a 503; who is taken instead, takes a place, and there are not many."""
+    while True:
+        there.append(await server.open(path, method, body=body))
+        answering = asyncio.ensure_future(there[-1].until(b"\r\n\r\n"))
+        await asyncio.wait({answering}, timeout=1.0)
+        if answering.done() and b" 503 " in answering.result().partition(b"\r\n")[0]:
+            return answering.result()
+        answering.cancel()
+        await asyncio.wait({answering})
+
+
+async def denial(server: Server, path: str, there: list[Client]) -> HTTPResponse:
+    """What a WebSocket is refused with; one whose answer was over made room for it."""
+    while True:
+        await refusal(server, "/v1/chat/completions", "POST", BODY, there)
+        try:
+            async with connect(f"ws://127.0.0.1:{server.port}{path}", ping_interval=None):
+                pass
+        except InvalidStatus as refused:
+            return refused.response
