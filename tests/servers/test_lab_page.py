@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 RUNS = [row for row in ROWS + MORE if not row.endless or "=" in row.example]
 LONG = (21, 13, 11)  # they begin first
 PAGES = 4  # that run streams at once, each in a profile of its own: a browser opens six connections to a server
-# At a tenth of the documents' pace these take so long that not all of it can come at once, however busy the machine is.
+# At a tenth of the documents' pace these take so long that not all of it can come at once.
 PACED = {2, 3, 9, 11, 13, 14, 16, 18, 19, 21, 23, 27, 40}
 
-# A mark stays until the next message, which may come before anybody has looked: keep the text of each line that had one.
+# A mark stays until the next message, which may come before anybody has looked: this keeps each line that had one.
 MARKED = """() => {
   window.marked = { rawasgi: new Set(), FastAPI: new Set(), naked: new Set() };
   const keep = line => marked[line.closest(".code").classList[1]].add(line.textContent + "\\n");
@@ -106,7 +106,7 @@ def test_a_row_ends_in_each_lane_and_the_bodies_agree(row: Row, answers: dict[in
     assert all(lane["rows"] <= 200 for lane in lanes.values())
 
 
-@pytest.mark.parametrize("row", [row for row in RUNS if row.number in PACED], ids=lambda row: f"{row.number} {row.path}")
+@pytest.mark.parametrize("row", [row for row in RUNS if row.number in PACED], ids=lambda row: row.path)
 def test_a_row_comes_piece_by_piece(row: Row, answers: dict[int, dict[str, Lane]], lab: Lab) -> None:
     """Once is enough: a browser that was held up reads all that came meanwhile at once."""
     pieces = {side: lane["chunks"] for side, lane in answers[row.number].items()}
