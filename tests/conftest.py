@@ -90,6 +90,12 @@ async def watch(main: Coroutine[object, object, T], left: list[str]) -> T:
         left.extend(f"still running: {task!r}" for task in asyncio.all_tasks() if task is not asyncio.current_task())
 
 
+@pytest.fixture(autouse=True, scope="module")
+def what_was_there_before_is_not_looked_at() -> None:
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every ``clock.run()`` and ``asyncio.run()`` of a test is watched."""

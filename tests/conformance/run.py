@@ -159,10 +159,10 @@ if sys.version_info < (3, 14):
 
 def prepare(folder: Path) -> Path:
     """Lay the peers' tests out in *folder*; return the Python that has what they need."""
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
     python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    commands = [[*pip, "install", *NEEDED]]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
+    commands = [[*pip, "install", "--no-compile", *NEEDED]]
     for peer in PEERS.values():
         name, _, version = peer.sdist.partition("-")
         wanted = ["--no-deps", "--no-binary", name, f"{name}=={version}"]

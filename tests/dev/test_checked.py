@@ -16,16 +16,17 @@ from serving import need
 from examples.catalogue import MORE, ROWS, Row
 
 HERE = Path(__file__).parent
-FAST = ["--json", "--seconds", "0.5", "--grace", "0.3", "--blocked", "0.2"]
+FAST = ["--seconds", "0.5", "--grace", "0.3", "--blocked", "0.2"]
+PATIENT = ["--seconds", "3", "--grace", "3", "--blocked", "3"]
 PEERS = {"fastapi": ["/stream", "/blocking", "/sse", "/hot"], "litestar": ["/stream", "/blocking", "/sse"]}
 TWIN = ["/safe-stream", "/disconnect", "/sync"]  # rows 21, 27 and 28
 WORKERS = 4  # most of it is waiting
 
 
-def started(app: str, *arguments: str) -> "subprocess.Popen[str]":
+def started(app: str, *arguments: str, limits: list[str] = FAST) -> "subprocess.Popen[str]":
     path = os.pathsep.join([str(HERE.parent.parent), str(HERE)])
     return subprocess.Popen(
-        [sys.executable, "-m", "rawasgi.dev.cli", "check", app, *arguments, *FAST],
+        [sys.executable, "-m", "rawasgi.dev.cli", "check", app, *arguments, "--json", *limits],
         env={**os.environ, "PYTHONPATH": path, "STREAM_TIME_SCALE": "0.01", "CHAT_BACKEND": "embedded"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -103,4 +104,9 @@ def test_a_fault_of_a_peer_is_found(peers: dict[tuple[str, str], set[str]], peer
 
 
 def test_nothing_is_found_in_any_row_of_ours(under_way: dict[str, Processes]) -> None:
-    assert [finding for process in under_way["raw"] for finding in findings(process)] == []
+    """A busy machine is slow, too: what was too slow for the short limits must be so for long ones, alone."""
+    rows = {f"{row.method} {row.example}": row for row in ROWS + MORE}
+    found = {finding["path"] for process in under_way["raw"] for finding in findings(process)}
+    for row in map(rows.__getitem__, sorted(found)):
+        with started("examples.raw:app", row.example, *options(row), limits=PATIENT) as process:
+            assert findings(process) == []
