@@ -101,3 +101,29 @@ def test_a_wait_of_a_paced_source_is_hardly_looked_at(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Driver, "_look", counted)
     asyncio.run(answer(respond.stream(paced()), holds_up=False))
     assert looks < 10
+
+
+def test_a_receive_that_only_gives_way_is_asked_once_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was asked once more in each turn than in the one before."""
+    asked = turns = 0
+
+    async def receive() -> Received:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    async def send(message: Sent) -> None:
+        nonlocal turns
+        for _ in range(300):
+            turns += 1
+            future = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_soon(future.set_result, None)
+            await future
+
+    async def source() -> AsyncIterator[str]:
+        await asyncio.sleep(0)
+        yield "item"
+
+    asyncio.run(respond.stream(source())(SCOPE, receive, send))
+    assert asked < 10 * turns

@@ -27,11 +27,10 @@ no second turn of the loop. Cancelling it is not an exception but the value ``ca
 it belongs, or keeps it for later, which is a shield that needs no second task either. (A Task that is cancelled when
 it was just about to run throws all the same; ``Waiter`` turns that into the value, too.)
 
-A callback that is to run the task must run in the task's own context (contextvars), and outside of any task. A
-future's done callback does, when it was added with that context, which the Task tells when it registers. Everything
-else (timers, ``cancel`` from another task) goes through ``loop.call_soon``. So does everything, once a second task has
-waited: a stream may be read by one task after the other (on Python 3.11, ``asyncio.wait_for(anext(stream), 1)`` makes
-one for each item), and what was watched for the first would wake the second in the first one's context.
+What runs the task must run in the task's own context (contextvars), and outside of any task. A future's done callback
+does, when it was added with that context, which the Task tells when it registers. All else (timers, ``cancel``) goes
+through ``loop.call_soon``. So does everything once a second task has waited: on Python 3.11, ``asyncio.wait_for(anext(
+stream), 1)`` makes one for each item, and what the first had watched would wake the second in the first one's context.
 """
 
 import asyncio
@@ -210,13 +209,12 @@ async def _await(awaitable: Awaitable[T]) -> T:
 class Waiter:
     """A future that is done whenever one of those that it watches is; to be awaited again and again by one task.
 
-    ``woken``: something was done since it was last awaited. ``called``: what is watched was, or ``wake`` was called.
-    ``cancelled``: whoever awaits this was cancelled. The holder clears these two. ``text``: what the last cancellation
-    said, for ``Step.cancel``.
+    ``woken``: something was done since it was last awaited. ``called``: what is watched was, or ``wake`` was called;
+    ``cancelled``: whoever awaits this was, and ``text`` is what that said; the holder clears these two.
     """
 
     __slots__ = (
-        *("_asyncio_future_blocking", "_callbacks", "_context", "_loop", "_moved"),
+        *("_asyncio_future_blocking", "_callbacks", "_context", "_due", "_loop", "_moved"),
         *("called", "cancelled", "text", "woken"),
     )
 
@@ -225,7 +223,7 @@ class Waiter:
         self._asyncio_future_blocking = False
         self._callbacks: list[tuple[Callable[[Any], object], Context | None]] = []
         self._context: Context | None = None
-        self._moved = False  # more than one task has waited
+        self._moved = self._due = False  # more than one task has waited; it will fire in the next turn
         self.woken = self.called = self.cancelled = False
         self.text: tuple[object, ...] = ()
 
@@ -245,10 +243,12 @@ class Waiter:
 
     def wake(self, _: object = None) -> None:
         """Be done now; may be called from anywhere in the loop's thread."""
-        self._loop.call_soon(self._fire, context=self._context)
+        if not self._due:  # once a turn, or who asks for it each time that he is woken would drown
+            self._due = True
+            self._loop.call_soon(self._fire, context=self._context)
 
     def _fire(self, _: object = None) -> None:
-        self.called = True
+        self.called, self._due = True, False
         self._go_on()
 
     def _go_on(self, _: object = None) -> None:
