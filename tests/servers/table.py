@@ -3,7 +3,7 @@
 Nothing in it is only said: serving.CANNOT and LACKS are what the tests of real servers hold each server to.
 """
 
-from serving import CANNOT, SERVERS
+from known import CANNOT, SERVERS
 
 MARK = "<!-- servers -->"
 SUBJECTS = {

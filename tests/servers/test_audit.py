@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from serving import PATIENCE, Client, Server
+from clients import Client
+from serving import PATIENCE, Server
 
 TIMES = 20
 SERVERS = ["uvicorn", "hypercorn", "granian"]
@@ -120,7 +121,7 @@ async def uploads_half(server: Server) -> None:
     before = (await counts(server))["opened"]
     clients = [await server.open("/upload", "POST", "content-length: 200000\r\n") for _ in range(TIMES)]
     for client in clients:
-        client.writer.write(bytes(100_000))
+        client.send(bytes(100_000))
     await until(server, lambda now: now["opened"] == before + TIMES)
     leave(clients)
 

@@ -5,7 +5,8 @@ import statistics
 import time
 
 import pytest
-from serving import PATIENCE, Server, on_all
+from known import on_all
+from serving import PATIENCE, Server
 
 ENDLESS = ["hot/16", "hot/1000", "hot/65536", "grinding"]
 

@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
-from serving import Client, Server, on_all, silent
+from clients import Client
+from known import on_all
+from serving import Server, silent
 
 TWENTY = 20
 SOON = 2.0  # seconds; on an idle machine it takes 10 to 50 ms, 10 of them in the source's own clean-up
@@ -33,7 +35,7 @@ async def twenty_leave(server: Server, source: str, spec: str) -> float:
 
 @pytest.mark.parametrize("spec", ["/2.3", "/2.4"])
 @pytest.mark.parametrize("source", ["own-await", "never-started", "never-started-under-wrappers", "thread"])
-@on_all()
+@on_all("leaving")
 def test_20_clients_leave_and_all_20_resources_are_released_soon(server: Server, source: str, spec: str) -> None:
     soon(server, source, spec)
 
@@ -56,7 +58,7 @@ def soon(server: Server, source: str, spec: str) -> None:
     assert silent(server, said), "a client that left is nothing to be logged"
 
 
-@on_all()
+@on_all("leaving")
 def test_threads_end_with_their_streams(server: Server) -> None:
     async def script() -> None:
         before = await server.counts()

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from serving import Server, on_all, silent
+from known import on_all
+from serving import Server, silent
 
 HEARTBEAT = 0.5  # of the house
 LIMIT = HEARTBEAT + 5.0  # seconds, with the first _REFRESH of rawasgi.driving in them
@@ -46,7 +47,7 @@ def test_a_client_that_pipelined_one_more_request_is_missed(server: Server, sour
     assert silent(server, said)
 
 
-@on_all()
+@on_all("order")
 def test_a_pipelined_request_is_answered_after_the_stream(server: Server) -> None:
     async def script() -> bytes:
         client = await server.open("/few")

@@ -5,8 +5,9 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+from clients import Client
 from resuming import COUNT
-from serving import PATIENCE, Client, Server
+from serving import PATIENCE, Server
 
 from rawasgi.formats import sse
 from rawasgi.formats.sse import Event
@@ -48,9 +49,9 @@ class Reader:
     async def read(self, count: int | None = None) -> None:
         """Until *count* events are there, or the body is whole."""
         while count is None or len(self.events) < count:
-            size = int(await self.client.reader.readline(), 16)
-            self.events += self._decoder.feed((await self.client.reader.readexactly(size + 2))[:-2])
-            if size == 0:
+            chunk = await self.client.chunk()
+            self.events += self._decoder.feed(chunk)
+            if not chunk:
                 self.client.leave()
                 return
 

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from serving import HERE, PATIENCE, SERVERS, is_group, need
+from known import SERVERS
+from serving import HERE, PATIENCE, is_group, need
 
 EVENTS, BLOCKING = 1000, 50
 STATUS = {"uvicorn": -signal.SIGTERM, "hypercorn": 0, "granian": 0}  # what each ends with when it was asked to

@@ -4,8 +4,9 @@ import ast
 import asyncio
 from pathlib import Path
 
+from known import CANNOT, SERVERS, on_all
 from over_h2 import H2
-from serving import CANNOT, HERE, SERVERS, Server, on_all
+from serving import HERE, Server
 from table import LACKS, MARK, SUBJECTS, UNTRIED, table
 
 UPGRADE = (

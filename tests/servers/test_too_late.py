@@ -5,7 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
-from serving import PATIENCE, Client, Server, on_all, silent
+from clients import Client
+from known import on_all
+from serving import PATIENCE, Server, silent
 
 MIB = 1024 * 1024
 LIMIT = 0.3  # seconds, of each deadline in house.py
