@@ -274,8 +274,21 @@ def test_an_error_of_send_is_raised_and_the_source_closed(at: int) -> None:
     assert source.closed
 
 
+class FrameUnexpected(Exception):
+    """aioquic's, of HTTP/3."""
+
+
+GONE = [
+    BrokenPipeError(),
+    RuntimeError("unable to …; the handler is closed"),
+    FrameUnexpected("DATA frame is not allowed in this state"),
+    RuntimeError("Cannot send data after the stream was reset"),
+    ValueError("Cannot send data on a finished stream"),
+]
+
+
 @pytest.mark.parametrize("at", [0, 1, 2, 4])
-@pytest.mark.parametrize("fault", [BrokenPipeError(), RuntimeError("unable to …; the handler is closed")], ids=repr)
+@pytest.mark.parametrize("fault", GONE, ids=repr)
 def test_a_send_that_says_that_the_client_left_is_no_error(fault: BaseException, at: int) -> None:
     source = Source()
     send(source, Server(fault, at))

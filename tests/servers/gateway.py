@@ -73,6 +73,10 @@ class Gateway(Client, ABC):
                 self.reader.feed_data(b"0\r\n\r\n")
             self.reader.feed_eof()
 
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop the stream, by RST_STREAM or STOP_SENDING, and keep the connection; to leave is to close it, too."""
+
     # What the reader asks of its transport
 
     def pause_reading(self) -> None:

@@ -90,11 +90,15 @@ class OverH2(Gateway, asyncio.Protocol):
         self._unsent += data
         self._send()
 
+    def stop(self) -> None:
+        if not self.over:
+            self.over = True
+            self._h2.reset_stream(1, CANCEL_H2)
+            self._transport.write(self._h2.data_to_send())
+
     def leave(self) -> None:
-        """Reset the stream, and close the connection."""
         if not self._transport.is_closing():
-            if not self.over:
-                self._h2.reset_stream(1, CANCEL_H2)
+            self.stop()
             self._h2.close_connection()
             self._transport.write(self._h2.data_to_send())
             self._transport.abort()  # else it waits for the other side's end of TLS

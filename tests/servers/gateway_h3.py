@@ -45,14 +45,14 @@ class OverH3(Gateway):
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
-        # no longer a window than an HTTP/2 client's
         configuration = QuicConfiguration(
             is_client=True, alpn_protocols=H3_ALPN, verify_mode=ssl.CERT_NONE, server_name="localhost"
         )
-        configuration.max_data = configuration.max_stream_data = 1 << 17
+        configuration.max_data = configuration.max_stream_data = 1 << 17  # no more than others buffer
         self._quic = Quic(configuration=configuration)
         self._quic.client = self
-        self._http: H3Connection | None = None
+        self._http: H3Connection | None = None  # made at the first event: nothing of the server's streams may be missed
+        self._stream: int | None = None
 
     async def connect(self, port: int) -> None:
         address = ("127.0.0.1", port)
@@ -63,7 +63,7 @@ class OverH3(Gateway):
         self._protocol.client = self
         self._protocol.connect(address)
         await self._protocol.wait_connected()
-        self._http = H3Connection(self._quic)
+        assert self._http is not None
         self._stream = self._quic.get_next_available_stream_id()
         done = self.asked.complete and not self.asked.body
         self._http.send_headers(self._stream, self.asked.headers, end_stream=done)
@@ -72,9 +72,11 @@ class OverH3(Gateway):
         self._protocol.transmit()
 
     def take(self, event: QuicEvent) -> None:
+        if self._http is None:
+            self._http = H3Connection(self._quic)
         if isinstance(event, ConnectionTerminated | StreamReset):
             self.end(whole=False)
-        for each in self._http.handle_event(event) if self._http is not None else ():
+        for each in self._http.handle_event(event):
             self._take(each)
 
     def _take(self, event: H3Event) -> None:
@@ -91,23 +93,21 @@ class OverH3(Gateway):
 
     def send(self, data: bytes) -> None:
         assert self._http is not None
+        assert self._stream is not None
         self._http.send_data(self._stream, data, False)
         self._protocol.transmit()
 
     def leave(self) -> None:
-        """Stop the stream, in both directions, and close the connection."""
-        if not self.over:
-            self._quic.stop_stream(self._stream, CANCEL_H3)
-            self._quic.reset_stream(self._stream, CANCEL_H3)
-            self._protocol.transmit()
+        self.stop()
         self.reset()
 
     def stop(self) -> None:
-        """Stop the stream, and keep the connection."""
-        self._quic.stop_stream(self._stream, CANCEL_H3)
-        self._protocol.transmit()
+        if self._stream is not None and not self.over:
+            self.over = True
+            self._quic.stop_stream(self._stream, CANCEL_H3)
+            self._quic.reset_stream(self._stream, CANCEL_H3)
+            self._protocol.transmit()
 
     def reset(self) -> None:
-        """Close the connection."""
         self._protocol.close(0x100)  # H3_NO_ERROR
         self._protocol.quit()

@@ -1,7 +1,11 @@
 """The servers that the tests know, and what each cannot do."""
 
+from collections.abc import Iterable
+
 import pytest
 
+# For connections that are still open in the end, and, with HTTP/3, always: it does not stop to wait for datagrams.
+NO_GRACE = "--graceful-timeout=0"
 # They say nothing unless something is wrong.
 SERVERS = {
     "uvicorn": [
@@ -12,7 +16,7 @@ SERVERS = {
         *["uvicorn", "--http=h11", "--loop=asyncio", "--host=127.0.0.1", "--port={port}"],
         *["--log-level=warning", "--no-access-log"],
     ],
-    "hypercorn": ["hypercorn", "--bind=127.0.0.1:{port}", "--log-level=warning"],
+    "hypercorn": ["hypercorn", "--bind=127.0.0.1:{port}", "--log-level=warning", NO_GRACE],
     "granian": [
         *["granian", "--interface=asgi", "--loop=asyncio", "--host=127.0.0.1", "--port={port}"],
         *["--log-level=warning", "--workers-kill-timeout=3"],
@@ -21,16 +25,19 @@ SERVERS = {
     # Over HTTP/2 with TLS, and over HTTP/3; and over HTTP/1.1, for who asks what is open.
     "hypercorn-h2": [
         *["hypercorn", "--bind=127.0.0.1:{port}", "--insecure-bind=127.0.0.1:{plain}", "--certfile={certificate}"],
-        *["--keyfile={key}", "--log-level=warning"],
+        *["--keyfile={key}", "--log-level=warning", NO_GRACE],
     ],
     "hypercorn-h3": [
         *["hypercorn", "--quic-bind=127.0.0.1:{port}", "--bind=127.0.0.1:{port}", "--insecure-bind=127.0.0.1:{plain}"],
-        *["--certfile={certificate}", "--keyfile={key}", "--log-level=warning"],
-        "--graceful-timeout=0",  # it waits so long for its own UDP, always
+        *["--certfile={certificate}", "--keyfile={key}", "--log-level=warning", NO_GRACE],
     ],
 }
 GATEWAYS = {"hypercorn-h2": "gateway_h2.OverH2", "hypercorn-h3": "gateway_h3.OverH3"}
 
+UNREAD = "what comes of the request's body after the answer ends the connection, with all its streams; naked ASGI too"
+ALL_OVER = (
+    "what comes of the request's body after the answer ends HTTP/3 for all until it is started anew; naked ASGI too"
+)
 OTHERWISE = "each request has a stream of its own there"
 # What does not hold on a server, whatever its app does; measured with the versions that setup.cfg asks for.
 CANNOT = {
@@ -45,19 +52,35 @@ CANNOT = {
     ("hypercorn-h2", "order"): OTHERWISE,
     ("hypercorn-h2", "backpressure"): "its send() never waits: whoever writes without end fills its memory",
     ("hypercorn-h2", "truncation"): "it leaves the stream open when the app fails in the midst of an answer",
+    ("hypercorn-h2", "early answer"): UNREAD,
     ("hypercorn-h3", "HTTP/1.0"): OTHERWISE,
     ("hypercorn-h3", "pipelining"): OTHERWISE,
     ("hypercorn-h3", "order"): OTHERWISE,
     ("hypercorn-h3", "backpressure"): "its send() never waits: whoever writes without end fills its memory",
     ("hypercorn-h3", "truncation"): "it leaves the stream open when the app fails in the midst of an answer",
+    ("hypercorn-h3", "early answer"): ALL_OVER,
     ("hypercorn-h3", "leaving"): "it tells nobody: the next write finds a stream that was stopped, nothing one closed",
 }
 
 
-def on_all(*subjects: str) -> pytest.MarkDecorator:
-    """Run a test on each server that can do *subjects*; on the others it is skipped, with the reason."""
+def on_all(*subjects: str, but: str = "") -> pytest.MarkDecorator:
+    """Run a test on each server that can do *subjects*; on the others it is skipped, with the reason. Not on *but*."""
+    return _on([name for name in SERVERS if name != but], subjects)
+
+
+def on_http_1(*subjects: str) -> pytest.MarkDecorator:
+    """As ``on_all``, for what HTTP/1 alone is about."""
+    return _on([name for name in SERVERS if name not in GATEWAYS], subjects)
+
+
+def on_gateways(*subjects: str) -> pytest.MarkDecorator:
+    """As ``on_all``, for what HTTP/1 has not."""
+    return _on(GATEWAYS, subjects)
+
+
+def _on(names: Iterable[str], subjects: Iterable[str]) -> pytest.MarkDecorator:
     servers = []
-    for name in SERVERS:
+    for name in names:
         reasons = [reason for subject in subjects if (reason := CANNOT.get((name, subject)))]
         marks = [pytest.mark.skip(reason=f"{name}: {reason}") for reason in reasons]
         servers.append(pytest.param(name, marks=marks, id=name))

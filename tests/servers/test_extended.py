@@ -12,7 +12,7 @@ import pytest
 from aioquic.h3.events import DataReceived, HeadersReceived, PushPromiseReceived
 from h2.events import DataReceived as H2DataReceived
 from h2.events import PingAckReceived
-from known import on_all
+from known import on_http_1
 from over_h2 import H2
 from serving import PATIENCE, Server
 
@@ -175,7 +175,7 @@ def test_hypercorn_says_no_word_of_its_tls(server: Server) -> None:
 # Elsewhere
 
 
-@on_all()
+@on_http_1()
 @pytest.mark.parametrize(("path", "expected"), [("/hinted", LINKS), ("/pushed", LINKS[:1])])
 def test_over_http_1_hints_and_pushes_are_links(server: Server, path: str, expected: list[bytes]) -> None:
     answer = asyncio.run(server.get(path))
@@ -186,7 +186,7 @@ def test_over_http_1_hints_and_pushes_are_links(server: Server, path: str, expec
     assert b"<p>hello" in body
 
 
-@on_all()
+@on_http_1()
 def test_over_http_1_there_are_no_trailers(server: Server) -> None:
     async def script() -> bytes:
         client = await server.open("/lines", extra="connection: close\r\nte: trailers\r\n")
@@ -202,7 +202,7 @@ def test_over_http_1_there_are_no_trailers(server: Server) -> None:
     assert body.endswith(b"\r\n0\r\n\r\n")
 
 
-@on_all()
+@on_http_1()
 def test_a_websocket_is_denied_with_an_answer_or_else_with_403(server: Server) -> None:
     async def script() -> bytes:
         upgrade = (

@@ -18,7 +18,7 @@ async def asked_meanwhile(server: Server, source: str) -> tuple[list[float], flo
     await client.until(b"\r\n\r\n")
     reading = asyncio.create_task(client.drain())
     seconds = []
-    for _ in range(20):
+    for _ in range(20 if server.gateway is None else 5):  # a handshake each
         start = time.monotonic()
         assert b"pong" in await server.get("/ping")  # an endless source that is not fair would never let it be
         seconds.append(time.monotonic() - start)
@@ -31,7 +31,7 @@ async def asked_meanwhile(server: Server, source: str) -> tuple[list[float], flo
 
 
 @pytest.mark.parametrize("source", ENDLESS)
-@on_all("fairness", "backpressure")
+@on_all("fairness", "leaving")
 def test_others_are_answered_and_it_is_closed(server: Server, source: str) -> None:
     seconds, outlived = asyncio.run(asyncio.wait_for(asked_meanwhile(server, source), PATIENCE))
     print(
@@ -40,7 +40,7 @@ def test_others_are_answered_and_it_is_closed(server: Server, source: str) -> No
     )
 
 
-@on_all("fairness", "backpressure")
+@on_all("fairness", "leaving")
 def test_ten_of_them_leave_room_for_others(server: Server) -> None:
     async def script() -> list[float]:
         found = await asyncio.gather(*(asked_meanwhile_of_many(server) for _ in range(10)))

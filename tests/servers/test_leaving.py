@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 from clients import Client
-from known import on_all
+from gateway import Gateway
+from known import on_all, on_gateways
 from serving import Server, silent
 
 TWENTY = 20
@@ -42,8 +43,8 @@ def test_20_clients_leave_and_all_20_resources_are_released_soon(server: Server,
 
 @pytest.mark.parametrize("spec", ["/2.3", "/2.4"])
 @pytest.mark.parametrize("source", ["at-yield", "hot/65536", "thread-at-yield"])
-@on_all("backpressure")
-def test_so_are_those_of_sources_held_up_at_yield(server: Server, source: str, spec: str) -> None:
+@on_all("leaving", but="daphne")  # whose send() never waits: it would take 15 s
+def test_so_are_those_of_sources_that_write_without_end(server: Server, source: str, spec: str) -> None:
     soon(server, source, spec)
 
 
@@ -70,7 +71,7 @@ def test_threads_end_with_their_streams(server: Server) -> None:
 
 
 @pytest.mark.parametrize("source", ["posted", "posted-at-yield"])
-@on_all("backpressure")
+@on_all("leaving", but="daphne")
 def test_a_large_body_that_nobody_reads_does_not_hide_the_disconnect(server: Server, source: str) -> None:
     async def script() -> float:
         before = (await server.counts()).opened.get(source, 0)
@@ -83,4 +84,33 @@ def test_a_large_body_that_nobody_reads_does_not_hide_the_disconnect(server: Ser
 
     said = server.log
     print(f"{server.name} /{source}: released after {asyncio.run(script()) * 1000:.0f} ms")
+    assert silent(server, said)
+
+
+@pytest.mark.parametrize("source", ["own-await", "hot/65536", "idle"])
+@on_gateways("leaving")
+def test_who_stops_a_stream_and_keeps_the_connection_has_left(server: Server, source: str) -> None:
+    stop(server, source)
+
+
+@pytest.mark.parametrize("server", ["hypercorn-h3"], indirect=True)
+def test_over_http_3_the_next_heartbeat_finds_it(server: Server) -> None:
+    stop(server, "idle")
+
+
+def stop(server: Server, source: str) -> None:
+    async def script() -> None:
+        before = (await server.counts()).opened.get(source, 0)
+        clients = [await server.open(f"/{source}") for _ in range(TWENTY)]
+        for client in clients:
+            await client.until(b"\r\n\r\n")
+        for client in clients:
+            assert isinstance(client, Gateway)
+            client.stop()
+        await server.released(source, before + TWENTY)
+        for client in clients:
+            client.leave()
+
+    said = server.log
+    asyncio.run(script())
     assert silent(server, said)
