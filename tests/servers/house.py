@@ -195,7 +195,7 @@ async def stuck(request: Request) -> Response:
             while True:
                 yield bytes(65536)
 
-    return respond.stream(blocks(), send=1.0)
+    return respond.stream(blocks(), send=0.5)
 
 
 @router.post("/posted")

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import pytest
 
-# For connections that are still open in the end, and, with HTTP/3, always: it does not stop to wait for datagrams.
-NO_GRACE = "--graceful-timeout=0"
+# One process, for a worker takes a second to start, and two to stop; and no grace for what is open in the end, which
+# HTTP/3 always is: it waits for one more datagram.
+ALONE = ("--workers=0", "--graceful-timeout=0")
 # They say nothing unless something is wrong.
 SERVERS = {
     "uvicorn": [
@@ -16,7 +17,7 @@ SERVERS = {
         *["uvicorn", "--http=h11", "--loop=asyncio", "--host=127.0.0.1", "--port={port}"],
         *["--log-level=warning", "--no-access-log"],
     ],
-    "hypercorn": ["hypercorn", "--bind=127.0.0.1:{port}", "--log-level=warning", NO_GRACE],
+    "hypercorn": ["hypercorn", "--bind=127.0.0.1:{port}", "--log-level=warning", *ALONE],
     "granian": [
         *["granian", "--interface=asgi", "--loop=asyncio", "--host=127.0.0.1", "--port={port}"],
         *["--log-level=warning", "--workers-kill-timeout=3"],
@@ -25,11 +26,11 @@ SERVERS = {
     # Over HTTP/2 with TLS, and over HTTP/3; and over HTTP/1.1, for who asks what is open.
     "hypercorn-h2": [
         *["hypercorn", "--bind=127.0.0.1:{port}", "--insecure-bind=127.0.0.1:{plain}", "--certfile={certificate}"],
-        *["--keyfile={key}", "--log-level=warning", NO_GRACE],
+        *["--keyfile={key}", "--log-level=warning", *ALONE],
     ],
     "hypercorn-h3": [
         *["hypercorn", "--quic-bind=127.0.0.1:{port}", "--bind=127.0.0.1:{port}", "--insecure-bind=127.0.0.1:{plain}"],
-        *["--certfile={certificate}", "--keyfile={key}", "--log-level=warning", NO_GRACE],
+        *["--certfile={certificate}", "--keyfile={key}", "--log-level=warning", *ALONE],
     ],
 }
 GATEWAYS = {"hypercorn-h2": "gateway_h2.OverH2", "hypercorn-h3": "gateway_h3.OverH3"}
