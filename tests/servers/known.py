@@ -59,8 +59,12 @@ CANNOT = {
     ("hypercorn-h3", "order"): OTHERWISE,
     ("hypercorn-h3", "backpressure"): "its send() never waits: whoever writes without end fills its memory",
     ("hypercorn-h3", "truncation"): "it leaves the stream open when the app fails in the midst of an answer",
+    ("hypercorn-h3", "fairness"): "ten clients that take all they can get hold up others, for seconds; naked ASGI too",
     ("hypercorn-h3", "early answer"): ALL_OVER,
-    ("hypercorn-h3", "leaving"): "it tells nobody: the next write finds a stream that was stopped, nothing one closed",
+    (
+        "hypercorn-h3",
+        "leaving",
+    ): "it tells nobody: a write finds out that a stream was stopped, and nothing, that a connection was closed",
 }
 
 

@@ -40,10 +40,6 @@ LACKS = CANNOT | {
 }
 
 
-# Each test of it needs something else, too, that the server cannot.
-UNTRIED = {("hypercorn-h3", "fairness")}
-
-
 def table() -> str:
     """The table in Markdown, and below it why something does not work."""
     notes: dict[str, int] = {}
@@ -52,9 +48,7 @@ def table() -> str:
         reason = LACKS.get((name, subject))
         if reason == OTHERWISE or (name in GATEWAYS and subject in OTHER):
             return "-"
-        if reason is not None:
-            return f"no ({notes.setdefault(reason, len(notes) + 1)})"
-        return "not tried" if (name, subject) in UNTRIED else "yes"
+        return "yes" if reason is None else f"no ({notes.setdefault(reason, len(notes) + 1)})"
 
     lines = [f"| | {' | '.join(TITLES.get(name, name) for name in SERVERS)} |", f"|---|{'---|' * len(SERVERS)}"]
     for subject, words in SUBJECTS.items():

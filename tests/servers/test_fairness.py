@@ -26,12 +26,12 @@ async def asked_meanwhile(server: Server, source: str) -> tuple[list[float], flo
     reading.cancel()
     await asyncio.wait([reading])
     left = time.monotonic()
-    client.reset()
+    client.leave()
     return seconds, await server.released(source, before + 1, left)
 
 
 @pytest.mark.parametrize("source", ENDLESS)
-@on_all("fairness", "leaving")
+@on_all("fairness")
 def test_others_are_answered_and_it_is_closed(server: Server, source: str) -> None:
     seconds, outlived = asyncio.run(asyncio.wait_for(asked_meanwhile(server, source), PATIENCE))
     print(
@@ -40,7 +40,7 @@ def test_others_are_answered_and_it_is_closed(server: Server, source: str) -> No
     )
 
 
-@on_all("fairness", "leaving")
+@on_all("fairness")
 def test_ten_of_them_leave_room_for_others(server: Server) -> None:
     async def script() -> list[float]:
         found = await asyncio.gather(*(asked_meanwhile_of_many(server) for _ in range(10)))
@@ -56,7 +56,7 @@ def test_ten_of_them_leave_room_for_others(server: Server) -> None:
             seconds.append(time.monotonic() - start)
         reading.cancel()
         await asyncio.wait([reading])
-        client.reset()
+        client.leave()
         return seconds
 
     async def released() -> None:

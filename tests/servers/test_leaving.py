@@ -93,9 +93,10 @@ def test_who_stops_a_stream_and_keeps_the_connection_has_left(server: Server, so
     stop(server, source)
 
 
+@pytest.mark.parametrize("source", ["idle", "thread"])  # found by a heartbeat, or by the next item
 @pytest.mark.parametrize("server", ["hypercorn-h3"], indirect=True)
-def test_over_http_3_the_next_heartbeat_finds_it(server: Server) -> None:
-    stop(server, "idle")
+def test_over_http_3_the_next_write_finds_it(server: Server, source: str) -> None:
+    stop(server, source)
 
 
 def stop(server: Server, source: str) -> None:

@@ -79,6 +79,18 @@ def test_nothing_leads_out_of_the_folder(server: Server) -> None:
     asyncio.run(script())
 
 
+@on_all()
+def test_who_reads_late_reads_all(server: Server, url: str) -> None:
+    async def script() -> bytes:
+        client = await server.open(url, extra="connection: close\r\n")
+        await client.until(b"\r\n\r\n")
+        for _ in range(3):
+            await server.get("/ping")  # meanwhile it could have come
+        return await client.whole()
+
+    assert asyncio.run(script()).endswith(DATA[-1_000_000:])
+
+
 @on_all("truncation", "backpressure")
 def test_a_file_that_shrinks_while_it_is_sent_is_cut(server: Server) -> None:
     path = server.folder / "shrinking.dat"
