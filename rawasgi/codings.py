@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 # The most that one call encodes or gives. While 50 MB are compressed, another task waits for a turn 2.8 ms (gzip), 0.7
 # (br) or 0.01 (zstd), and 4.1 at most: no thread is needed, and none would have to be waited for when a client leaves.
@@ -16,6 +16,8 @@ PIECE_BYTES = 64 * 1024
 
 _SLICE_BYTES = 16 * 1024  # zlib copies what it has not read yet at each step
 _BROTLI_BYTES = 32_000
+
+Body: TypeAlias = Literal["whole", "stream", "events"]
 
 
 class Malformed(ValueError):
@@ -55,14 +57,18 @@ def zstd() -> Any:
     return module("compression.zstd", "backports.zstd")
 
 
-@lru_cache(2)
-def available(streamed: bool = False) -> tuple[str, ...]:
-    """Return the codings there are, the best first: for a body of known length, or a *streamed* one (see encoder())."""
-    found = ["zstd"] if zstd() else []
-    found += ["gzip", "deflate"]
-    if brotli():
-        found.insert(len(found) if streamed else len(found) - 2, "br")
-    return tuple(found)
+@lru_cache(3)
+def available(body: Body = "whole") -> tuple[str, ...]:
+    """Return the codings there are, the best first, for a *body* of known length, a stream, or one of events.
+
+    Each event is flushed, and of such small pieces gzip makes less than zstd (see ``encoder``): 798 bytes, not 883, of
+    50 chunks of a chat. Of 64 KiB of rows, zstd makes its share in a tenth of the time.
+    """
+    first = ["zstd"] if zstd() else []
+    other = ["br"] if brotli() else []
+    if body == "whole":
+        return (*first, *other, "gzip", "deflate")
+    return ("gzip", *first, "deflate", *other) if body == "events" else (*first, "gzip", "deflate", *other)
 
 
 def encoder(coding: str, length: int | None) -> Encoder:

@@ -157,10 +157,12 @@ class _Response:
         # None at all is as an empty one: by 12.5.3 the client takes anything, but one that unpacks says so.
         header = b",".join(fields.getlist(self._scope["headers"], b"accept-encoding"))
         known = _negotiated if len(header) <= 128 else negotiate
-        coding, must = known(header, codings.available(self._length is None))
         # A 304 need not say the type; its ETag and Vary are those of the 200 (RFC 9110, 15.4.5).
         media_type = fields.get(headers, b"content-type")
         essence = (media_type or b"").partition(b";")[0].strip().lower().decode("latin-1")
+        events = essence == "text/event-stream"
+        body: codings.Body = "whole" if self._length is not None else "events" if events else "stream"
+        coding, must = known(header, codings.available(body))
         not_modified = start["status"] == 304
         fits = self._types(essence) if media_type is not None else not_modified
         if not fits and not (must and coding):

@@ -29,52 +29,55 @@ from types import coroutine
 from typing import Any
 
 from rawasgi.asgi import HTTPResponseStart
+from rawasgi.clocks import Clocks
 from rawasgi.errors import Disconnected
 from rawasgi.inbox import Inbox
-from rawasgi.streams.stepping import Step, Waiter, give_way, is_cancelled
+from rawasgi.streams.stepping import Step, Waiter, is_cancelled
 
 # Whether the source has waited since its last item; and if so, whether it waits at each, and all that came before is
 # out: then the next one can be sent without further thought.
 NOT, WAITED, CLEAR = 0, 1, 2
-# receive() is called anew after so long, then after twice as long each time; see Inbox.refresh. Every 4 s would cost
-# 10,000 idle streams a fifth of a core.
-_REFRESH, _REFRESH_MOST = 2.0, 30.0
 
 
 class Gone(Disconnected):
     """Our own client is gone: what a source raises of the same kind may be about another."""
 
 
-class Driver(ABC):
-    """One response under way, and its clocks: *send* and *cleanup*, in seconds, limit one send and the closing."""
+class Driver(Clocks, ABC):
+    """One response under way: *send* and *cleanup*, in seconds, limit one send and the closing."""
 
-    # What most responses never touch stands here, and not in __init__: it is half of what a short one costs us.
-    _waiter: Waiter  # made at the first wait
-    _left: int | None = None  # bytes that the Content-Length promises
-    _sending = False  # the coroutine, or the flush ahead, waits for send()
-    _closing = False  # the coroutine waits for the source to be closed
-    _deferred = False  # a cancellation waits for send()
-    _free: asyncio.Future[None] | None = None  # the coroutine waits for that flush
-    _lost = False  # send() said that the client left
-    _error: Exception | None = None  # what send() or receive() raised meanwhile
-    _cancelled = False  # while closing; kept for afterwards
-    _overdue = False  # closing took too long
-    _deadline: float | None = None  # of the send, or of the closing
-    _alarm: asyncio.TimerHandle | None = None
-    _stale = False  # receive() is to be called anew
-    _refresh: asyncio.TimerHandle | None = None
-    _refreshes = 0
+    __slots__ = (
+        *("_ahead", "_busy", "_cancelled", "_cleanup_limit", "_closing", "_deferred", "_error", "_free", "_gone"),
+        *("_inbox", "_kept", "_left", "_lost", "_overdue", "_send_limit", "_start", "_waited"),
+    )
 
-    def __init__(self, start: HTTPResponseStart | None, inbox: Inbox, send: float, cleanup: float) -> None:
+    def __init__(
+        self,
+        start: HTTPResponseStart | None,
+        inbox: Inbox,
+        send: float,
+        cleanup: float,
+        beat: bytes | None = None,
+        every: float = 0.0,
+    ) -> None:
+        super().__init__(beat, every)
         self._inbox = inbox
         self._send_limit = send
         self._cleanup_limit = cleanup
         self._start = start  # None once it was sent
         self._kept: list[bytes] = []  # what goes out before the source may wait
+        self._left: int | None = None  # bytes that the Content-Length promises
         self._waited = NOT
         self._busy = True  # every turn must be looked at: nobody listens to the inbox yet
         self._ahead: Step | None = None  # a flush that send() holds up while the source waits
+        self._free: asyncio.Future[None] | None = None  # the coroutine waits for that flush
+        self._closing = False  # the coroutine waits for the source to be closed
+        self._deferred = False  # a cancellation waits for send()
+        self._cancelled = False  # while closing; kept for afterwards
+        self._overdue = False  # closing took too long
         self._gone = False  # the client counts as gone
+        self._lost = False  # send() said that the client left
+        self._error: Exception | None = None  # what send() or receive() raised meanwhile
 
     @abstractmethod
     async def _flush(self, more_body: bool) -> None:
@@ -85,6 +88,7 @@ class Driver(ABC):
         """Run *inner* to its end, and do whatever is to be done while it waits."""
         resume = inner.send
         kept = self._kept
+        beats = self._beat is not None
         try:
             waits_for = resume(None)
             waiter = self._waiter = Waiter()
@@ -92,12 +96,28 @@ class Driver(ABC):
             finished = step.hold(waits_for)
             while not finished:
                 waits_for = step.waits_for
-                # as what follows, for a source that only gives way: a tenth of what a paced item costs
-                waited = CLEAR if self._is_clear() else WAITED
-                while waits_for is None and not (waiter.woken or kept or self._busy):
+                # As what follows, for as long as there is nothing to do but to wait for the source: a third of the
+                # time, and of a source that only gives way, a tenth.
+                clear = self._is_clear()
+                waited = CLEAR if clear else WAITED
+                while not (waiter.called or kept or self._busy):
                     self._waited = waited
+                    if beats and self._silence is None and not self._sending:
+                        self._silence = waiter.get_loop().time()
                     try:
-                        yield
+                        if waits_for is None:
+                            yield
+                        else:
+                            if waiter.cancelled or not clear or self._sending or self._closing:
+                                break
+                            if waits_for is step.waits_for:
+                                step.wake(waiter)
+                            elif not step.follow(waits_for, waiter):
+                                break
+                            yield waiter.block()
+                            if waiter.called or waiter.cancelled or not step.settled():
+                                break
+                            waiter.woken = False
                     except asyncio.CancelledError as error:
                         waiter.take(error)
                         break
@@ -106,9 +126,16 @@ class Driver(ABC):
                     break
                 finished = self._look(step)
                 if not finished:
-                    yield from self._pause(step).__await__()
-                    if waiter.cancelled:  # also if the step goes on at once
-                        self._busy = True
+                    turn = self._begin_wait(step)
+                    try:
+                        if turn:
+                            yield
+                        elif not (waiter.woken or waiter.cancelled):
+                            yield waiter.block()
+                    except asyncio.CancelledError as error:
+                        waiter.take(error)
+                    waiter.woken = False
+                    self._end_wait()
                     # A client that leaves lets send() go, too: look before the source goes on for as long as is fair.
                     finished = (self._sending and self._look(step)) or (step.ready() and step.advance())
         except (StopIteration, Gone):  # the end; most short responses come to it without a wait
@@ -129,31 +156,41 @@ class Driver(ABC):
     def _is_clear(self) -> bool:
         return self._start is None and self._left is None and self._ahead is None and not self._gone
 
-    async def _pause(self, step: Step) -> None:
-        """Send what was kept, and wait until *step* can go on or something has come up."""
+    def _begin_wait(self, step: Step) -> bool:
+        """Send what was kept, and see to it that something wakes us; return whether to go on in the next turn."""
         if self._closing or self._gone:
             self._expect(self._cleanup_limit)
         elif not self._sending:
-            paced = len(self._kept) <= 1
-            # A wait for the request's own body leaves the answer open: what comes may be refused (413, 422).
-            if self._kept or (self._start is not None and not self._inbox.is_reading):
-                self._ahead = Step(self._flush(True))
-                self._advance_ahead()
-            self._waited = CLEAR if paced and self._is_clear() else WAITED
+            self._begin_silence()
         if self._sending:
             self._expect(self._send_limit)
-        waiter, ahead = self._waiter, self._ahead
+        ahead = self._ahead
         if step.waits_for is None or (ahead is not None and ahead.waits_for is None):
-            try:
-                await give_way()
-            except asyncio.CancelledError as error:
-                waiter.take(error)
-        else:
-            step.wake(waiter)
-            if ahead is not None:
-                ahead.wake(waiter)
-            await waiter
-        if ahead is not None and ahead.ready():
+            return True
+        step.wake(self._waiter)
+        if ahead is not None:
+            ahead.wake(self._waiter)
+        return False
+
+    def _begin_silence(self) -> None:
+        """The source waits: send what was kept, or a beat if it is time for one."""
+        paced = len(self._kept) <= 1
+        if self._beat is not None:
+            if self._beats and not self._kept and not is_cancelled():  # else the source may be in its clean-up
+                self._kept.append(self._beat)
+            self._beats = False
+            if self._silence is None:
+                self._silence = self._waiter.get_loop().time()
+        # A wait for the request's own body leaves the answer open: what comes may be refused (413, 422).
+        if self._kept or (self._start is not None and not self._inbox.is_reading):
+            self._ahead = Step(self._flush(True))
+            self._advance_ahead()
+        self._waited = CLEAR if paced and self._is_clear() else WAITED
+
+    def _end_wait(self) -> None:
+        if self._waiter.cancelled:  # also if the step goes on at once
+            self._busy = True
+        if self._ahead is not None and self._ahead.ready():
             self._advance_ahead()
 
     def _advance_ahead(self) -> None:
@@ -168,23 +205,10 @@ class Driver(ABC):
             self._lost, self._error = True, error
         self._drop_ahead()
 
-    def _expect(self, seconds: float) -> None:
-        """Be woken when what is under way has taken *seconds*."""
-        if self._deadline is None:
-            loop = self._waiter.get_loop()
-            self._deadline = loop.time() + seconds
-            if self._alarm is not None:
-                self._alarm.cancel()
-            self._alarm = loop.call_at(self._deadline, self._waiter.wake)
-
-    def _is_late(self) -> bool:
-        if self._deadline is None:
-            return False
-        return self._waiter.get_loop().time() >= self._deadline - 0.001  # uvloop's timers are that early
-
     def _look(self, step: Step) -> bool:
         """See to what has come up; return whether *step* came to its end by it."""
         waiter = self._waiter
+        waiter.called = False
         # anyio cancels anew in each turn until it is heard, and takes all back then: the last one is for nobody.
         cancelled = waiter.cancelled and not (waiter.text and not is_cancelled())
         waiter.cancelled = False
@@ -227,8 +251,8 @@ class Driver(ABC):
     def _has_left(self) -> bool:
         """Read what the server has to say of the client."""
         self._busy = self._deferred
-        if self._refresh is None:
-            self._refresh_later()
+        if self._timer is None:
+            self._start_clock()
         if self._stale:
             self._stale = False
             self._inbox.refresh()
@@ -238,20 +262,8 @@ class Driver(ABC):
             self._error = error
             return True
 
-    def _refresh_later(self) -> None:
-        after = min(_REFRESH * 2**self._refreshes, _REFRESH_MOST)
-        self._refresh = self._waiter.get_loop().call_later(after, self._refresh_now)
-
-    def _refresh_now(self) -> None:
-        self._refreshes = min(self._refreshes + 1, 4)
-        self._stale = True  # receive() must be called by our task, not by the loop
-        self._waiter.wake()
-        self._refresh_later()
-
     def _stop(self) -> None:
-        for timer in (self._alarm, self._refresh):
-            if timer is not None:
-                timer.cancel()
+        self._stop_clocks()
         self._cancel_ahead()
         self._inbox.close()
 

@@ -1,6 +1,5 @@
 """Make responses: one function a kind of body."""
 
-import json as _json
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import TypeAlias, TypedDict, TypeVar, Unpack, cast
@@ -65,14 +64,10 @@ def json(
     *dumps*: another encoder. Raises: ValueError for NaN and Infinity, which JSON (RFC 8259, 6) does not have; TypeError
     for what JSON cannot say.
     """
-    encoded = (dumps or _dumps)(value)
+    encoded = (dumps or _json_text.compact)(value)
     if isinstance(encoded, str):
         encoded = encoded.encode("utf-8", "backslashreplace")  # half a surrogate pair stays the \\ud83d it came as
     return whole(encoded, "application/json", status, headers)
-
-
-def _dumps(value: object) -> str:
-    return _json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def redirect(url: str, status: int = 307, headers: Fields = None) -> Response:
@@ -120,9 +115,13 @@ def sse(
     silence after which a comment is sent, so that proxies keep the connection and a client that vanished is found; None
     for never. Spec: HTML, 9.2 "Server-sent events".
     """
-    events = streams.map(source, event)
-    beating = events if heartbeat is None else streams.heartbeat(events, heartbeat, _beat)
-    return Response(Streaming(beating, **how), status, _uncached(_streamed(headers, "text/event-stream")))
+    if heartbeat is None:
+        body = Streaming(source, encode=event, **how)
+    elif heartbeat > 0:
+        body = Streaming(source, encode=event, beat=_BEAT, every=heartbeat, **how)
+    else:
+        raise ValueError(f"a heartbeat must come every so many seconds, not {heartbeat!r}: None for never")
+    return Response(body, status, _uncached(_streamed(headers, "text/event-stream")))
 
 
 def event(item: object) -> bytes:
@@ -137,10 +136,6 @@ def event(item: object) -> bytes:
     return _sse.encode(item.event if isinstance(item, Gap) else _sse.event_of(item))
 
 
-def _beat() -> bytes:
-    return _BEAT
-
-
 def ndjson(
     source: AsyncIterable[object],
     status: int = 200,
@@ -148,8 +143,7 @@ def ndjson(
     **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source* as JSON, one a line."""
-    rows = streams.map(source, _ndjson.encode)
-    return Response(Streaming(rows, **how), status, _streamed(headers, "application/x-ndjson"))
+    return Response(Streaming(source, encode=_ndjson.encode, **how), status, _streamed(headers, "application/x-ndjson"))
 
 
 def json_seq(
@@ -159,8 +153,9 @@ def json_seq(
     **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source* as a JSON text sequence (RFC 7464)."""
-    texts = streams.map(source, _json_seq.encode)
-    return Response(Streaming(texts, **how), status, _streamed(headers, "application/json-seq"))
+    return Response(
+        Streaming(source, encode=_json_seq.encode, **how), status, _streamed(headers, "application/json-seq")
+    )
 
 
 def csv(
@@ -170,8 +165,7 @@ def csv(
     **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source*, iterables of fields, as CSV in UTF-8, one record a line (RFC 4180)."""
-    lines = streams.map(source, _csv.encode)
-    return Response(Streaming(lines, **how), status, _streamed(headers, "text/csv; charset=utf-8"))
+    return Response(Streaming(source, encode=_csv.encode, **how), status, _streamed(headers, "text/csv; charset=utf-8"))
 
 
 def json_array(
@@ -207,8 +201,8 @@ def chat_chunks(
     source: AsyncIterable[dict[str, object]], status: int = 200, headers: Fields = None, **how: Unpack[How]
 ) -> Response:
     """Answer with the items of *source* as OpenAI's clients read them, then ``[DONE]``; an error frame if it fails."""
-    frames = streams.map(told(source), _chat_chunks.encode)
-    return Response(Streaming(frames, **how), status, _uncached(_streamed(headers, "text/event-stream")))
+    frames = Streaming(told(source), encode=_chat_chunks.encode, **how)
+    return Response(frames, status, _uncached(_streamed(headers, "text/event-stream")))
 
 
 def ui_messages(

@@ -128,7 +128,7 @@ class Router:
         """Return the app that answers, and the scope as it is to see it."""
         path = paths.own_path(scope)
         method = scope["method"]
-        allowed: set[str] = set()
+        found = []
         for route, params in self._table.matches(path):
             methods = route.methods
             app = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
@@ -137,9 +137,10 @@ class Router:
                     scope = scope.copy()
                     scope["path_params"] = params
                 return app, scope
-            allowed.update(methods)
+            found.append(methods)
         if (mounted := self._mounted(path, scope)) is not None:
             return mounted
+        allowed = {name for methods in found for name in methods}
         if not allowed:
             return failure(HTTPError(404, "Not Found")), scope
         allow = ", ".join(sorted(allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())))

@@ -22,7 +22,7 @@ the body is not whole. A client that left is no error: nothing is raised and not
 **Close, always.** Whatever ended the stream, its source is closed here, in this task, before we return.
 """
 
-from collections.abc import AsyncIterable, Awaitable, Coroutine
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NoReturn
@@ -42,19 +42,41 @@ _PROMPT = 0.001  # an item that came later than this after the one before is sen
 _FAIR = 0.005  # the longest that we run without giving way
 
 
-@dataclass(frozen=True, slots=True)
+def encode(chunk: object) -> bytes:
+    """Return the bytes of one item of a stream. Raises: TypeError for what is neither text nor bytes."""
+    if isinstance(chunk, str):
+        return chunk.encode()
+    if isinstance(chunk, bytes):
+        return chunk
+    if isinstance(chunk, bytearray | memoryview):
+        return bytes(chunk)  # of a memoryview, all its bytes whatever its items are
+    raise TypeError(
+        f"a stream's item must be str, bytes, bytearray or memoryview, not {chunk!r}: encode it, or respond in a format"
+    )
+
+
+@dataclass(slots=True, eq=False)  # not frozen: that is a tenth of what a short response costs us
 class Streaming:
     """A body that is sent as its source gives it.
 
-    *source*: an async iterable of bytes, bytearray, memoryview or str (sent as UTF-8); whoever sends the body closes
-    it. *join*: items that are ready together leave in one message; False sends each item in its own. *send*: seconds
-    that one ``send()`` may take before the client counts as gone. *cleanup*: seconds for closing the source.
+    *source*: an async iterable; whoever sends the body closes it. *join*: items that are ready together leave in one
+    message; False sends each item in its own. *send*: seconds that one ``send()`` may take before the client counts as
+    gone. *cleanup*: seconds for closing the source. *encode*: makes the bytes of an item; by default they must be
+    bytes, bytearray, memoryview or str (sent as UTF-8). *beat*: what is sent whenever the source has been silent for
+    *every* seconds.
     """
 
-    source: AsyncIterable[Chunk]
+    source: AsyncIterable[Any]
     join: bool = True
     send: float = 30.0
     cleanup: float = 5.0
+    encode: Callable[[Any], bytes] = encode
+    beat: bytes | None = None
+    every: float = 15.0
+
+
+class _NoItem:
+    """No item of a source is one."""
 
 
 def send_stream(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: Send) -> Awaitable[None]:
@@ -78,9 +100,12 @@ def close_unsent(body: Streaming, inbox: Inbox, send: Send) -> Awaitable[None]:
 class _Sender(Driver):
     """One response."""
 
+    __slots__ = ("_encode", "_send", "_source")
+
     def __init__(self, body: Streaming, start: HTTPResponseStart | None, inbox: Inbox, send: Send) -> None:
-        super().__init__(start, inbox, body.send, body.cleanup)
+        super().__init__(start, inbox, body.send, body.cleanup, body.beat, body.every)
         self._source = body.source
+        self._encode = body.encode
         self._send = send
 
     async def produce(self, join: bool) -> None:
@@ -88,16 +113,19 @@ class _Sender(Driver):
         limit = _JOIN_BYTES if join else 0
         kept = self._kept
         send = self._send
+        encoded = self._encode
+        ready = bytes if encoded is encode else _NoItem
         size = 0
         last = turn = monotonic()
         try:
             self._promise()
             async for chunk in self._source:
-                if type(chunk) is not bytes:
-                    chunk = encode(chunk)
+                if type(chunk) is not ready:
+                    chunk = encoded(chunk)
                 if self._waited == CLEAR:
                     # as _flush, without its coroutine and the clock: a tenth of what a paced item costs
                     self._waited = NOT
+                    self._silence = None
                     size = 0
                     self._sending = True
                     try:
@@ -109,6 +137,7 @@ class _Sender(Driver):
                     continue
                 if self._waited:
                     self._waited = NOT
+                    self._silence = None
                     if self._gone:  # a source that yields all the same; what it does next may be its clean-up
                         raise Gone
                     if self._ahead is not None:
@@ -197,16 +226,3 @@ def _lost(error: Exception) -> NoReturn:
     if isinstance(error, OSError) or any(words in str(error) for words in _GONE):
         raise Gone from error
     raise error
-
-
-def encode(chunk: object) -> bytes:
-    """Return the bytes of one item of a stream. Raises: TypeError for what is neither text nor bytes."""
-    if isinstance(chunk, str):
-        return chunk.encode()
-    if isinstance(chunk, bytes):
-        return chunk
-    if isinstance(chunk, bytearray | memoryview):
-        return bytes(chunk)  # of a memoryview, all its bytes whatever its items are
-    raise TypeError(
-        f"a stream's item must be str, bytes, bytearray or memoryview, not {chunk!r}: encode it, or respond in a format"
-    )

@@ -18,7 +18,7 @@ FLOORS = [
     {"preconditions"},
     {"streams"},
     {"journal"},
-    {"inbox"},
+    {"inbox", "clocks"},
     {"driving", "request", "failures", "extensions"},
     {"sending", "trailers"},
     {"sendfile"},

@@ -63,9 +63,10 @@ def forgetful() -> Iterator[None]:
 # What there is
 
 
-def test_all_four_are_available_and_zstd_is_the_first() -> None:
+def test_all_four_are_available_and_each_body_has_its_best_first() -> None:
     assert codings.available() == ("zstd", "br", "gzip", "deflate")
-    assert codings.available(streamed=True) == ("zstd", "gzip", "deflate", "br")
+    assert codings.available("stream") == ("zstd", "gzip", "deflate", "br")
+    assert codings.available("events") == ("gzip", "zstd", "deflate", "br")
 
 
 @pytest.mark.usefixtures("forgetful")
@@ -77,7 +78,7 @@ def test_without_their_modules_gzip_and_deflate_are_left(monkeypatch: pytest.Mon
         raise ImportError(name)
 
     monkeypatch.setattr(codings, "import_module", missing)
-    assert codings.available() == codings.available(streamed=True) == ("gzip", "deflate")
+    assert codings.available() == codings.available("stream") == codings.available("events") == ("gzip", "deflate")
     assert asked == ["compression.zstd", "backports.zstd", "brotli"]
 
 

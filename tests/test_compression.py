@@ -409,13 +409,13 @@ ELEMENTS = st.lists(
 )
 
 
-@given(ELEMENTS, st.booleans(), st.booleans())
+@given(ELEMENTS, st.sampled_from(["whole", "stream", "events"]), st.booleans())
 def test_the_coding_is_the_one_the_client_likes_best(
-    elements: list[tuple[str, float | None]], streamed: bool, spaced: bool
+    elements: list[tuple[str, float | None]], body: codings.Body, spaced: bool
 ) -> None:
     between = " ; " if spaced else ";"
     header = ", ".join(name if weight is None else f"{name}{between}q={weight:.3f}" for name, weight in elements)
-    offered = codings.available(streamed)
+    offered = codings.available(body)
     coding, refused = negotiate(header.encode(), offered)
     assert coding == model(elements, list(offered))
     weights = dict(reversed(elements))  # the first of a name counts
@@ -428,6 +428,8 @@ def test_what_the_client_likes_equally_goes_by_our_order() -> None:
     assert get(compress(page()), "gzip, deflate, br").header("content-encoding") == "br"
     assert get(compress(page()), "deflate, gzip").header("content-encoding") == "gzip"
     assert get(compress(page()), "*").header("content-encoding") == "zstd"
+    assert get(compress(respond.sse(ticks())), everything).header("content-encoding") == "gzip"
+    assert get(compress(respond.ndjson(ticks())), everything).header("content-encoding") == "zstd"
 
 
 def test_br_is_the_last_choice_for_a_stream() -> None:

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 from serving import PATIENCE, need
 
-from rawasgi import driving, respond
+from rawasgi import clocks, respond
 from rawasgi.asgi import HTTPScope, Received, Sent
+from rawasgi.driving import Driver
 from rawasgi.response import Response
+from rawasgi.streams.stepping import Step
 
 ODD = 0.0033  # seconds, which uvloop rounds down
 SCOPE: HTTPScope = {
@@ -62,7 +64,7 @@ def test_a_limit_holds_though_its_alarm_is_early(limit: str, monkeypatch: pytest
     need("uvloop")
     import uvloop  # it may be missing
 
-    monkeypatch.setattr(driving, "_REFRESH", 3600.0)  # or that would look again, and hide it
+    monkeypatch.setattr(clocks, "_REFRESH", 3600.0)  # or that would look again, and hide it
 
     async def script() -> None:
         loop = asyncio.get_running_loop()
@@ -77,3 +79,25 @@ def test_a_limit_holds_though_its_alarm_is_early(limit: str, monkeypatch: pytest
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(script())
+
+
+def test_a_wait_of_a_paced_source_is_hardly_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The short way round is taken: nothing else would show if it were not, but the time."""
+    looks = 0
+    look = Driver._look
+
+    def counted(driver: Driver, step: Step) -> bool:
+        nonlocal looks
+        looks += 1
+        return look(driver, step)
+
+    async def paced() -> AsyncIterator[str]:
+        for _ in range(100):
+            future = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_soon(future.set_result, None)
+            await future
+            yield "item"
+
+    monkeypatch.setattr(Driver, "_look", counted)
+    asyncio.run(answer(respond.stream(paced()), holds_up=False))
+    assert looks < 10

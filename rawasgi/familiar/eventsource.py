@@ -1,6 +1,5 @@
 """Server-sent events under the names of sse-starlette and fastapi.sse; the core's own: ``respond.sse``, ``Event``."""
 
-import json
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from rawasgi import sending, states, streams
 from rawasgi.asgi import HTTPDisconnect, Receive, Scope, Send, Sent
 from rawasgi.familiar.background import Background
 from rawasgi.familiar.responses import StreamingResponse
-from rawasgi.formats import sse
+from rawasgi.formats import json_text, sse
 
 
 class ServerSentEvent:
@@ -42,7 +41,7 @@ class ServerSentEvent:
         if isinstance(self.data, str):
             data = self.data
         elif self.data is not None:
-            data = json.dumps(self.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+            data = json_text.compact(self.data)
         parts = [
             sse.Event(comment=self.comment),
             sse.Event(id=self.id),

@@ -1,7 +1,6 @@
 """Starlette's responses, each a few lines over ``rawasgi.response.Response``."""
 
 import http.cookies
-import json
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from email.utils import format_datetime
@@ -12,6 +11,7 @@ from rawasgi import headers as fields
 from rawasgi import response, sending, streams
 from rawasgi.asgi import Receive, Scope, Send
 from rawasgi.familiar.background import Background
+from rawasgi.formats import json_text
 from rawasgi.inbox import Inbox
 from rawasgi.websocket import WebSocket
 
@@ -170,7 +170,7 @@ class JSONResponse(Response):
     media_type = "application/json"
 
     def render(self, content: object) -> bytes:
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return json_text.compact(content).encode()
 
 
 class RedirectResponse(Response):

@@ -88,8 +88,27 @@ class Step:
     def wake(self, waiter: "Waiter") -> None:
         """Have *waiter* woken, the same one each time, when ``waits_for`` is done."""
         if self.waits_for is not self._told and self.waits_for is not None:
-            waiter.watch(self.waits_for)
+            waiter.follow(self.waits_for)
             self._told = self.waits_for
+
+    def follow(self, waits_for: Future, waiter: "Waiter") -> bool:
+        """As ``hold``, then ``wake``; False, and nothing is done, for what ``hold`` has to refuse."""
+        if not getattr(waits_for, "_asyncio_future_blocking", False):
+            return False
+        waits_for._asyncio_future_blocking = False
+        self.waits_for = self._told = waits_for
+        waiter.follow(waits_for)
+        return True
+
+    def settled(self) -> bool:
+        """Whether what was waited for is done well; if so, it no longer is, and the awaitable may be resumed."""
+        assert self.waits_for is not None
+        try:
+            self.waits_for.result()
+        except BaseException:  # for advance() to throw
+            return False
+        self.waits_for = None
+        return True
 
     def ready(self) -> bool:
         return self.waits_for is None or self.waits_for.done()
@@ -191,11 +210,15 @@ async def _await(awaitable: Awaitable[T]) -> T:
 class Waiter:
     """A future that is done whenever one of those that it watches is; to be awaited again and again by one task.
 
-    ``woken``: something was done since it was last awaited. ``cancelled``: whoever awaits this was cancelled; the
-    holder clears it. ``text``: what the last cancellation said, for ``Step.cancel``.
+    ``woken``: something was done since it was last awaited. ``called``: what is watched was, or ``wake`` was called.
+    ``cancelled``: whoever awaits this was cancelled. The holder clears these two. ``text``: what the last cancellation
+    said, for ``Step.cancel``.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callbacks", "_context", "_loop", "_moved", "cancelled", "text", "woken")
+    __slots__ = (
+        *("_asyncio_future_blocking", "_callbacks", "_context", "_loop", "_moved"),
+        *("called", "cancelled", "text", "woken"),
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop or asyncio.get_running_loop()
@@ -203,8 +226,7 @@ class Waiter:
         self._callbacks: list[tuple[Callable[[Any], object], Context | None]] = []
         self._context: Context | None = None
         self._moved = False  # more than one task has waited
-        self.woken = False
-        self.cancelled = False
+        self.woken = self.called = self.cancelled = False
         self.text: tuple[object, ...] = ()
 
     def watch(self, future: Future) -> None:
@@ -214,11 +236,22 @@ class Waiter:
         else:
             future.add_done_callback(self._fire, context=self._context)
 
+    def follow(self, future: Future) -> None:
+        """As ``watch``, for what the holder looks at anyway: ``called`` stays as it is."""
+        if self._context is None:
+            future.add_done_callback(self.wake)
+        else:
+            future.add_done_callback(self._go_on, context=self._context)
+
     def wake(self, _: object = None) -> None:
         """Be done now; may be called from anywhere in the loop's thread."""
         self._loop.call_soon(self._fire, context=self._context)
 
     def _fire(self, _: object = None) -> None:
+        self.called = True
+        self._go_on()
+
+    def _go_on(self, _: object = None) -> None:
         self.woken = True
         callbacks, self._callbacks = self._callbacks, []
         for callback, context in callbacks:
@@ -229,12 +262,16 @@ class Waiter:
 
     def __await__(self) -> Generator["Waiter", None, None]:
         if not self.woken and not self.cancelled:
-            self._asyncio_future_blocking = True
             try:
-                yield self
+                yield self.block()
             except asyncio.CancelledError as error:
                 self.take(error)
         self.woken = False
+
+    def block(self) -> "Waiter":
+        """Return this as it is to be yielded to whoever runs the task."""
+        self._asyncio_future_blocking = True
+        return self
 
     def take(self, error: asyncio.CancelledError) -> None:
         """Whoever awaits this was cancelled elsewhere, by *error*."""
