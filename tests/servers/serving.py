@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from clients import PATIENCE as PATIENCE
-from clients import Client, asked
+from clients import Client as Client
+from clients import asked
 from gateway import Asked, Gateway
 from known import GATEWAYS, SERVERS
 
