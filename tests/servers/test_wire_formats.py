@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Callable
 from importlib import import_module
+from random import randbytes
 from typing import Any
 
 import httpx
@@ -124,6 +125,7 @@ def test_httpx_unpacks_by_itself(server: Server) -> None:
 def test_a_compressed_body_is_read_as_it_comes(server: Server) -> None:
     with server.httpx() as client:
         assert posted(client, gzip.compress(bytes(1_000_000))).json() == {"bytes": 1_000_000}
+        assert posted(client, gzip.compress(randbytes(300_000))).json() == {"bytes": 300_000}  # many pieces
         assert posted(client, b"no gzip").status_code == 400
 
 
