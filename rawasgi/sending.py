@@ -218,11 +218,16 @@ _GONE = (
 )
 
 
-def _lost(error: Exception) -> NoReturn:
-    """Raise Gone for what ``send`` raised, if that is what *error* says; else *error*.
+def is_gone(error: Exception) -> bool:
+    """Return whether *error*, which ``send`` raised, says that the client left.
 
-    An OSError says so since 2.4 ("Disconnected Client - send exception").
+    An OSError says so since 2.4. Spec: "Disconnected Client - send exception".
     """
-    if isinstance(error, OSError) or any(words in str(error) for words in _GONE):
+    return isinstance(error, OSError) or any(words in str(error) for words in _GONE)
+
+
+def _lost(error: Exception) -> NoReturn:
+    """Raise Gone for what ``send`` raised, if that is what *error* says; else *error*."""
+    if is_gone(error):
         raise Gone from error
     raise error
