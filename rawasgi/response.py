@@ -7,7 +7,7 @@ from rawasgi.asgi import HTTPResponseStart, HTTPScope, Receive, Scope, Send
 from rawasgi.errors import AppError
 from rawasgi.inbox import Inbox
 from rawasgi.sendfile import FileParts, send_file
-from rawasgi.sending import Streaming, close_unsent, send_stream
+from rawasgi.sending import Streaming, close_unsent, is_gone, send_stream
 
 # They speak of one connection, and make an HTTP/2 or HTTP/3 message malformed (RFC 9113, 8.2.2; RFC 9114, 4.2).
 _CONNECTION_FIELDS = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
@@ -67,8 +67,9 @@ async def _send_whole(body: bytes, start: HTTPResponseStart, inbox: Inbox, send:
     try:
         await send(start)
         await send({"type": "http.response.body", "body": body})
-    except OSError:  # the client left ("Disconnected Client - send exception", since 2.4)
-        pass
+    except Exception as error:
+        if not is_gone(error):
+            raise
 
 
 async def _send_none(body: Streaming | FileParts, start: HTTPResponseStart, inbox: Inbox, send: Send) -> None:

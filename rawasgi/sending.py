@@ -130,7 +130,7 @@ class _Sender(Driver):
                     self._sending = True
                     try:
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    except (OSError, RuntimeError) as error:
+                    except Exception as error:
                         _lost(error)
                     self._sending = False
                     self._deadline = None
@@ -176,7 +176,7 @@ class _Sender(Driver):
                 self._inbox.answered = True
                 await self._send(start)
             await self._send({"type": "http.response.body", "body": chunk, "more_body": more_body})
-        except (OSError, RuntimeError) as error:
+        except Exception as error:
             _lost(error)
         finally:
             self._sending = False
@@ -210,12 +210,24 @@ class _Sender(Driver):
         return close(self._source)
 
 
-def _lost(error: OSError | RuntimeError) -> NoReturn:
-    """Raise Gone for what ``send`` raised, if that is what *error* says; else *error*.
+# What says that the client left, in other words than an OSError: uvloop's transports, which uvicorn does not ask before
+# it writes; and aioquic, under hypercorn, of a stream that its client has stopped, of which nothing else is told.
+_GONE = (
+    *("handler is closed", "DATA frame is not allowed in this state"),
+    *("Cannot send data after the stream was reset", "Cannot send data on a finished stream"),
+)
 
-    An OSError says so since 2.4 ("Disconnected Client - send exception"); uvloop's transports, which uvicorn does not
-    ask before it writes, say it in a RuntimeError.
+
+def is_gone(error: Exception) -> bool:
+    """Return whether *error*, which ``send`` raised, says that the client left.
+
+    An OSError says so since 2.4. Spec: "Disconnected Client - send exception".
     """
-    if isinstance(error, RuntimeError) and "handler is closed" not in str(error):
-        raise error
-    raise Gone from error
+    return isinstance(error, OSError) or any(words in str(error) for words in _GONE)
+
+
+def _lost(error: Exception) -> NoReturn:
+    """Raise Gone for what ``send`` raised, if that is what *error* says; else *error*."""
+    if is_gone(error):
+        raise Gone from error
+    raise error

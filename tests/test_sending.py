@@ -280,12 +280,44 @@ def test_an_error_of_send_is_raised_and_the_source_closed(at: int) -> None:
     assert source.closed
 
 
+class FrameUnexpected(Exception):
+    """aioquic's, of HTTP/3."""
+
+
+GONE = [
+    BrokenPipeError(),
+    RuntimeError("unable to …; the handler is closed"),
+    FrameUnexpected("DATA frame is not allowed in this state"),
+    RuntimeError("Cannot send data after the stream was reset"),
+    ValueError("Cannot send data on a finished stream"),
+]
+
+
 @pytest.mark.parametrize("at", [0, 1, 2, 4])
-@pytest.mark.parametrize("fault", [BrokenPipeError(), RuntimeError("unable to …; the handler is closed")], ids=repr)
+@pytest.mark.parametrize("fault", GONE, ids=repr)
 def test_a_send_that_says_that_the_client_left_is_no_error(fault: BaseException, at: int) -> None:
     source = Source()
     send(source, Server(fault, at))
     assert source.closed
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("fault", GONE, ids=repr)
+def test_nor_is_it_one_of_an_answer_that_is_no_stream(fault: BaseException, at: int) -> None:
+    answer_whole(Server(fault, at))
+
+
+def test_another_error_of_its_send_is_raised() -> None:
+    with pytest.raises(LookupError):
+        answer_whole(Server(LookupError(), 1))
+
+
+def answer_whole(server: Server) -> None:
+    async def script() -> None:
+        await respond.text("whole")(SCOPE, server.receive, server.send)
+        assert len(server.sent) == server.at
+
+    clock.run(script())
 
 
 def test_another_runtime_error_of_send_is_one() -> None:

@@ -67,7 +67,8 @@ async def offers(request: Request) -> list[str]:
     found = {
         "state": "state" in request.scope,
         "pathsend": "http.response.pathsend" in extensions,
-        "hints": {f"http.response.{name}" for name in ("early_hint", "push", "trailers")} <= extensions.keys(),
+        "hints": {"http.response.early_hint", "http.response.push"} <= extensions.keys(),
+        "trailers": "http.response.trailers" in extensions,
     }
     return [name for name, is_there in found.items() if is_there]
 
@@ -194,7 +195,7 @@ async def stuck(request: Request) -> Response:
             while True:
                 yield bytes(65536)
 
-    return respond.stream(blocks(), send=1.0)
+    return respond.stream(blocks(), send=0.5)
 
 
 @router.post("/posted")

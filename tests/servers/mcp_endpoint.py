@@ -59,7 +59,12 @@ async def resume(request: Request) -> Response:
 
 @router.get("/seen")
 async def seen(request: Request) -> dict[str, object]:
-    return {"calls": calls, "resumed": resumed}
+    """What was asked for since this was."""
+    global calls
+    found = {"calls": calls, "resumed": resumed.copy()}
+    calls = 0
+    resumed.clear()
+    return found
 
 
 left: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)

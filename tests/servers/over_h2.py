@@ -23,7 +23,7 @@ E = TypeVar("E", bound=Event)
 
 
 class H2:
-    """One connection, cleartext and by prior knowledge (RFC 9113, 3.3), or by *tls*, with one request."""
+    """One connection, cleartext and by prior knowledge (RFC 9113, 3.3), or by *tls*, which asks for *path*."""
 
     def __init__(
         self, port: int, path: str, te: bool = True, pushes: bool = True, tls: SSLContext | None = None
@@ -38,7 +38,7 @@ class H2:
         self.trailers: Pairs = []
         self.tls = tls
         self.pushed: dict[bytes, int] = {}  # the streams of paths
-        self._open = {1}
+        self._open: set[int] = set()
         self._connection = H2Connection()
         if not pushes:
             self._connection.local_settings = Settings(initial_values={SettingCodes.ENABLE_PUSH: 0})
@@ -49,18 +49,30 @@ class H2:
             "127.0.0.1", self.port, ssl=self.tls, server_hostname=host
         )
         self._connection.initiate_connection()
+        self.ask(self.path)
+        return self
+
+    def ask(self, path: str) -> None:
+        """Ask for *path* on the next stream."""
         asked = {
             ":method": "GET",
             ":scheme": "https" if self.tls else "http",
-            ":authority": host or "house",
-            ":path": self.path,
+            ":authority": "localhost" if self.tls else "house",
+            ":path": path,
         }
         asked.update({"te": "trailers"} if self.te else {})  # HTTP/2 has no other: RFC 9113, 8.2.2
-        self._connection.send_headers(1, list(asked.items()), end_stream=True)
-        return self
+        stream = self._connection.get_next_available_stream_id()
+        self._open.add(stream)
+        self._connection.send_headers(stream, list(asked.items()), end_stream=True)
 
     async def __aexit__(self, *error: object) -> None:
         self._writer.close()
+
+    async def began(self) -> None:
+        """Read until each answer has begun."""
+        async with asyncio.timeout(PATIENCE):
+            while self.bodies.keys() < self._open:
+                await self._events()
 
     async def ended(self) -> None:
         """Read until the answer and all that was pushed with it are over."""

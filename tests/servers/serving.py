@@ -1,4 +1,4 @@
-"""Real servers as processes of their own, what each cannot do, and clients that behave as badly as real ones."""
+"""Real servers as processes of their own, asked each in its own way."""
 
 import asyncio
 import importlib.util
@@ -7,55 +7,26 @@ import os
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from clients import PATIENCE as PATIENCE
+from clients import Client as Client
+from clients import asked
+from gateway import Asked, Gateway
+from known import GATEWAYS, SERVERS
+
+if TYPE_CHECKING:
+    import httpx
 
 HERE = Path(__file__).parent
-PATIENCE = 30.0  # seconds, for a machine that is busy with other things; no test waits for a time, only for an event
-# They say nothing unless something is wrong.
-SERVERS = {
-    "uvicorn": [
-        *["uvicorn", "--http=httptools", "--loop=uvloop", "--host=127.0.0.1", "--port={port}"],
-        *["--log-level=warning", "--no-access-log"],
-    ],
-    "uvicorn-h11": [
-        *["uvicorn", "--http=h11", "--loop=asyncio", "--host=127.0.0.1", "--port={port}"],
-        *["--log-level=warning", "--no-access-log"],
-    ],
-    "hypercorn": ["hypercorn", "--bind=127.0.0.1:{port}", "--log-level=warning"],
-    "granian": [
-        *["granian", "--interface=asgi", "--loop=asyncio", "--host=127.0.0.1", "--port={port}"],
-        *["--log-level=warning", "--workers-kill-timeout=3"],
-    ],
-    "daphne": ["daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}"],
-}
-
-# What does not hold on a server, whatever its app does; measured with the versions that setup.cfg asks for.
-CANNOT = {
-    ("uvicorn", "HTTP/1.0"): "httptools' protocol sends chunks to an HTTP/1.0 client, too",
-    ("granian", "pipelining"): "it stops reading after a pipelined request and does not say that a write failed",
-    ("granian", "fairness"): "a client that takes all it can get holds up others, for seconds; naked ASGI too",
-    ("daphne", "pipelining"): "it takes the second request only after the first answer",
-    ("daphne", "backpressure"): "its send() never waits: whoever writes without end fills its memory",
-    ("daphne", "truncation"): "it leaves the connection open when the app fails in the midst of an answer",
-}
-
-
-def on_all(*subjects: str) -> pytest.MarkDecorator:
-    """Run a test on each server that can do *subjects*; on the others it is skipped, with the reason."""
-    servers = []
-    for name in SERVERS:
-        reasons = [reason for subject in subjects if (reason := CANNOT.get((name, subject)))]
-        marks = [pytest.mark.skip(reason=f"{name}: {reason}") for reason in reasons]
-        servers.append(pytest.param(name, marks=marks, id=name))
-    return pytest.mark.parametrize("server", servers, indirect=True)
 
 
 def need(module: str) -> None:
@@ -83,18 +54,40 @@ MEANT = (
 )
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def gateway(name: str) -> type[Gateway] | None:
+    """What the client of a server is, that does not speak HTTP/1; its parts may be missing."""
+    if name not in GATEWAYS:
+        return None
+    need("aioquic")
+    module, _, kind = GATEWAYS[name].partition(".")
+    found: type[Gateway] = getattr(import_module(module), kind)
+    return found
+
+
 class Server:
     """One server process; ``port`` is where it listens, ``log`` what it said."""
 
     def __init__(self, name: str, app: str, log: Path, *options: str) -> None:
         self.name = name
         need(SERVERS[name][0])
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.gateway = gateway(name)
+        self.port = free_port()
+        self.plain = free_port() if self.gateway else self.port  # where it speaks HTTP/1.1, too
         self._log = log
         self.folder = log.parent  # what is in it, is at /files/
-        command = [part.format(port=self.port) for part in (*SERVERS[name], *options)]
+        places: dict[str, object] = {"port": self.port, "plain": self.plain}
+        if self.gateway:
+            from over_h3 import certify  # it may be missing
+
+            certificate, key = certify(self.folder)
+            places.update(certificate=certificate, key=key)
+        command = [part.format(**places) for part in (*SERVERS[name], *options)]
         path = os.pathsep.join([str(HERE), str(HERE.parent.parent)])
         environment = {**os.environ, "PYTHONPATH": path, "HOUSE_FILES": str(self.folder), "STREAM_TIME_SCALE": "0.1"}
         with log.open("wb") as output:
@@ -117,7 +110,7 @@ class Server:
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex(("127.0.0.1", self.plain)) == 0
 
     def stop(self) -> None:
         """As an operator does; what does not obey is killed, and that is a failure, as is an error in its log."""
@@ -138,24 +131,47 @@ class Server:
 
     async def open(
         self, path: str, method: str = "GET", extra: str = "", body: bytes = b"", version: str = "1.1"
-    ) -> "Client":
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 16)
-        client = Client(reader, writer)
-        head = f"{method} {path} HTTP/{version}\r\nhost: house\r\n{extra}"
-        writer.write(head.encode() + (f"content-length: {len(body)}\r\n".encode() if body else b"") + b"\r\n" + body)
+    ) -> Client:
+        """Ask, over what this server is there for; *extra*: lines of a head of HTTP/1.1."""
+        if self.gateway is None:
+            return await asked(self.port, path, method, extra, body, version)
+        client = self.gateway(Asked.of(method, path, extra, body))
+        await client.connect(self.port)
         return client
 
     async def get(self, path: str) -> bytes:
         """The whole answer to a GET, head and framing included."""
-        client = await self.open(path, extra="connection: close\r\n")
-        async with asyncio.timeout(PATIENCE):
-            answer = await client.reader.read(-1)
-        client.leave()
-        return answer
+        return await (await self.open(path, extra="connection: close\r\n")).whole()
+
+    async def seen(self, path: str) -> Any:
+        """What JSON the app says of itself, over HTTP/1.1."""
+        answer = await (await asked(self.plain, path, extra="connection: close\r\n")).whole()
+        return json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1])
 
     async def counts(self) -> "Counts":
-        answer = await self.get("/counts")
-        return Counts(**json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1]))
+        return Counts(**await self.seen("/counts"))
+
+    def url(self, path: str) -> str:
+        return f"https://localhost:{self.port}{path}" if self.gateway else f"http://127.0.0.1:{self.port}{path}"
+
+    def curl(self, path: str, *options: str) -> bytes:
+        """What curl makes of *path*."""
+        if self.name == "hypercorn-h3" and b"HTTP3" not in curl("--version"):
+            pytest.skip("curl without HTTP/3")
+        how = {"hypercorn-h2": ["--insecure", "--http2"], "hypercorn-h3": ["--insecure", "--http3-only"]}
+        return curl(*how.get(self.name, []), *options, self.url(path))
+
+    def httpx(self) -> "httpx.Client":
+        """httpx, which takes the paths of this server."""
+        import httpx  # it may be missing
+
+        base = self.url("")
+        if self.name == "hypercorn-h3":
+            from gateway_httpx import Transport
+
+            return httpx.Client(base_url=base, transport=Transport(self.open))
+        over = self.gateway is not None
+        return httpx.Client(base_url=base, http1=not over, http2=over, verify=False, timeout=PATIENCE)
 
     async def said(self, text: str) -> None:
         """Wait until *text* is in the log."""
@@ -206,42 +222,6 @@ def is_group(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-class Client:
-    """One connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def until(self, mark: bytes) -> bytes:
-        async with asyncio.timeout(PATIENCE):
-            data = b""
-            while mark not in data:
-                piece = await self.reader.read(65536)
-                assert piece, f"closed before {mark!r}: {data!r}"
-                data += piece
-            return data
-
-    async def drain(self, at_least: int = sys.maxsize) -> None:
-        """Read, and forget, *at_least* bytes, or all."""
-        while at_least > 0 and (piece := await self.reader.read(1 << 20)):
-            at_least -= len(piece)
-
-    def pipeline(self) -> None:
-        """Ask for more before the answer is there: the servers stop reading now."""
-        self.writer.write(b"GET /ping HTTP/1.1\r\nhost: house\r\n\r\n")
-
-    def leave(self) -> None:
-        """Close the connection (FIN, or RST if something was not read)."""
-        self.writer.close()
-
-    def reset(self) -> None:
-        """Close the connection by RST."""
-        plug: socket.socket = self.writer.get_extra_info("socket")
-        plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
 
 
 def started(name: str, folder: Path) -> Iterator[Server]:

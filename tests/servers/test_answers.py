@@ -2,7 +2,8 @@
 
 import asyncio
 
-from serving import PATIENCE, Server, on_all
+from known import on_all
+from serving import PATIENCE, Server
 
 
 @on_all()

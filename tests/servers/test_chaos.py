@@ -13,8 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from known import SERVERS
 from proxies import command, free_port
-from serving import HERE, PATIENCE, SERVERS, is_group, need
+from serving import HERE, PATIENCE, is_group, need
 
 from rawasgi.formats import sse
 from rawasgi.formats.sse import Event

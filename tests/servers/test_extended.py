@@ -9,12 +9,12 @@ from hashlib import sha256
 
 import over_h3
 import pytest
-import serving
 from aioquic.h3.events import DataReceived, HeadersReceived, PushPromiseReceived
 from h2.events import DataReceived as H2DataReceived
 from h2.events import PingAckReceived
+from known import on_http_1
 from over_h2 import H2
-from serving import PATIENCE, Server, on_all
+from serving import PATIENCE, Server
 
 BODY = b"line 0\nline 1\nline 2\n"
 DIGEST = b"sha-256=:" + b64encode(sha256(BODY).digest()) + b":"
@@ -23,14 +23,8 @@ LINKS = [b"</style.css>; rel=preload; as=style", b"<https://example.com>; rel=pr
 
 @pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The server of that name, with extended.py; hypercorn-quic also speaks HTTP/3."""
-    folder = tmp_path_factory.mktemp("extended")
-    certificate, key = over_h3.certify(folder)
-    address = "127.0.0.1:{port}"
-    command = ["hypercorn", f"--bind={address}", f"--quic-bind={address}", f"--certfile={certificate}"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(serving.SERVERS, "hypercorn-quic", [*command, f"--keyfile={key}", "--log-level=warning"])
-        server = Server(request.param, "extended:app", folder / "log")
+    """The server of that name, with extended.py."""
+    server = Server(request.param, "extended:app", tmp_path_factory.mktemp("extended") / "log")
     try:
         yield server
     finally:
@@ -146,14 +140,14 @@ def asked_3(server: Server, path: str) -> list[object]:
     return list(asyncio.run(over_h3.ask(server.port, path)))
 
 
-@on("hypercorn-quic")
+@on("hypercorn-h3")
 def test_hints_come_over_http_3(server: Server) -> None:
     hint, start = [event for event in asked_3(server, "/hinted") if isinstance(event, HeadersReceived)]
     assert [dict(event.headers)[b":status"] for event in (hint, start)] == [b"103", b"200"]
     assert links(hint.headers) == links(start.headers) == LINKS
 
 
-@on("hypercorn-quic")
+@on("hypercorn-h3")
 def test_pushes_come_over_http_3(server: Server) -> None:
     events = asked_3(server, "/pushed")
     [promise] = [event for event in events if isinstance(event, PushPromiseReceived)]
@@ -163,7 +157,7 @@ def test_pushes_come_over_http_3(server: Server) -> None:
     assert b"".join(event.data for event in pieces if event.push_id is not None) == b"p { color: red }"
 
 
-@on("hypercorn-quic")
+@on("hypercorn-h3")
 def test_over_http_3_there_are_no_trailers_and_the_answer_ends(server: Server) -> None:
     """hypercorn offers them and fails: rawasgi.trailers says how."""
     events = asked_3(server, "/lines")
@@ -172,7 +166,7 @@ def test_over_http_3_there_are_no_trailers_and_the_answer_ends(server: Server) -
     assert b"".join(event.data for event in events if isinstance(event, DataReceived)) == BODY
 
 
-@on("hypercorn-quic")
+@on("hypercorn-h3")
 def test_hypercorn_says_no_word_of_its_tls(server: Server) -> None:
     pieces = [event.data for event in asked_3(server, "/tls") if isinstance(event, DataReceived)]
     assert b"".join(pieces) == b"no word of it"
@@ -181,7 +175,7 @@ def test_hypercorn_says_no_word_of_its_tls(server: Server) -> None:
 # Elsewhere
 
 
-@on_all()
+@on_http_1()
 @pytest.mark.parametrize(("path", "expected"), [("/hinted", LINKS), ("/pushed", LINKS[:1])])
 def test_over_http_1_hints_and_pushes_are_links(server: Server, path: str, expected: list[bytes]) -> None:
     answer = asyncio.run(server.get(path))
@@ -192,7 +186,7 @@ def test_over_http_1_hints_and_pushes_are_links(server: Server, path: str, expec
     assert b"<p>hello" in body
 
 
-@on_all()
+@on_http_1()
 def test_over_http_1_there_are_no_trailers(server: Server) -> None:
     async def script() -> bytes:
         client = await server.open("/lines", extra="connection: close\r\nte: trailers\r\n")
@@ -208,7 +202,7 @@ def test_over_http_1_there_are_no_trailers(server: Server) -> None:
     assert body.endswith(b"\r\n0\r\n\r\n")
 
 
-@on_all()
+@on_http_1()
 def test_a_websocket_is_denied_with_an_answer_or_else_with_403(server: Server) -> None:
     async def script() -> bytes:
         upgrade = (

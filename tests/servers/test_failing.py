@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from serving import PATIENCE, Server, on_all, silent
+from known import on_all
+from serving import PATIENCE, Server, silent
 
 MIB = 1024 * 1024
 

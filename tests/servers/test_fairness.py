@@ -5,7 +5,8 @@ import statistics
 import time
 
 import pytest
-from serving import PATIENCE, Server, on_all
+from known import on_all
+from serving import PATIENCE, Server
 
 ENDLESS = ["hot/16", "hot/1000", "hot/65536", "grinding"]
 
@@ -17,7 +18,7 @@ async def asked_meanwhile(server: Server, source: str) -> tuple[list[float], flo
     await client.until(b"\r\n\r\n")
     reading = asyncio.create_task(client.drain())
     seconds = []
-    for _ in range(20):
+    for _ in range(20 if server.gateway is None else 5):  # a handshake each
         start = time.monotonic()
         assert b"pong" in await server.get("/ping")  # an endless source that is not fair would never let it be
         seconds.append(time.monotonic() - start)
@@ -25,12 +26,12 @@ async def asked_meanwhile(server: Server, source: str) -> tuple[list[float], flo
     reading.cancel()
     await asyncio.wait([reading])
     left = time.monotonic()
-    client.reset()
+    client.leave()
     return seconds, await server.released(source, before + 1, left)
 
 
 @pytest.mark.parametrize("source", ENDLESS)
-@on_all("fairness", "backpressure")
+@on_all("fairness")
 def test_others_are_answered_and_it_is_closed(server: Server, source: str) -> None:
     seconds, outlived = asyncio.run(asyncio.wait_for(asked_meanwhile(server, source), PATIENCE))
     print(
@@ -39,7 +40,7 @@ def test_others_are_answered_and_it_is_closed(server: Server, source: str) -> No
     )
 
 
-@on_all("fairness", "backpressure")
+@on_all("fairness")
 def test_ten_of_them_leave_room_for_others(server: Server) -> None:
     async def script() -> list[float]:
         found = await asyncio.gather(*(asked_meanwhile_of_many(server) for _ in range(10)))
@@ -55,7 +56,7 @@ def test_ten_of_them_leave_room_for_others(server: Server) -> None:
             seconds.append(time.monotonic() - start)
         reading.cancel()
         await asyncio.wait([reading])
-        client.reset()
+        client.leave()
         return seconds
 
     async def released() -> None:

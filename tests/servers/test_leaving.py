@@ -3,7 +3,10 @@
 import asyncio
 
 import pytest
-from serving import Client, Server, on_all, silent
+from clients import Client
+from gateway import Gateway
+from known import on_all, on_gateways
+from serving import Server, silent
 
 TWENTY = 20
 SOON = 2.0  # seconds; on an idle machine it takes 10 to 50 ms, 10 of them in the source's own clean-up
@@ -33,15 +36,15 @@ async def twenty_leave(server: Server, source: str, spec: str) -> float:
 
 @pytest.mark.parametrize("spec", ["/2.3", "/2.4"])
 @pytest.mark.parametrize("source", ["own-await", "never-started", "never-started-under-wrappers", "thread"])
-@on_all()
+@on_all("leaving")
 def test_20_clients_leave_and_all_20_resources_are_released_soon(server: Server, source: str, spec: str) -> None:
     soon(server, source, spec)
 
 
 @pytest.mark.parametrize("spec", ["/2.3", "/2.4"])
 @pytest.mark.parametrize("source", ["at-yield", "hot/65536", "thread-at-yield"])
-@on_all("backpressure")
-def test_so_are_those_of_sources_held_up_at_yield(server: Server, source: str, spec: str) -> None:
+@on_all("leaving", but="daphne")  # whose send() never waits: it would take 15 s
+def test_so_are_those_of_sources_that_write_without_end(server: Server, source: str, spec: str) -> None:
     soon(server, source, spec)
 
 
@@ -56,7 +59,7 @@ def soon(server: Server, source: str, spec: str) -> None:
     assert silent(server, said), "a client that left is nothing to be logged"
 
 
-@on_all()
+@on_all("leaving")
 def test_threads_end_with_their_streams(server: Server) -> None:
     async def script() -> None:
         before = await server.counts()
@@ -68,7 +71,7 @@ def test_threads_end_with_their_streams(server: Server) -> None:
 
 
 @pytest.mark.parametrize("source", ["posted", "posted-at-yield"])
-@on_all("backpressure")
+@on_all("leaving", but="daphne")
 def test_a_large_body_that_nobody_reads_does_not_hide_the_disconnect(server: Server, source: str) -> None:
     async def script() -> float:
         before = (await server.counts()).opened.get(source, 0)
@@ -81,4 +84,34 @@ def test_a_large_body_that_nobody_reads_does_not_hide_the_disconnect(server: Ser
 
     said = server.log
     print(f"{server.name} /{source}: released after {asyncio.run(script()) * 1000:.0f} ms")
+    assert silent(server, said)
+
+
+@pytest.mark.parametrize("source", ["own-await", "hot/65536", "idle"])
+@on_gateways("leaving")
+def test_who_stops_a_stream_and_keeps_the_connection_has_left(server: Server, source: str) -> None:
+    stop(server, source)
+
+
+@pytest.mark.parametrize("source", ["idle", "thread"])  # found by a heartbeat, or by the next item
+@pytest.mark.parametrize("server", ["hypercorn-h3"], indirect=True)
+def test_over_http_3_the_next_write_finds_it(server: Server, source: str) -> None:
+    stop(server, source)
+
+
+def stop(server: Server, source: str) -> None:
+    async def script() -> None:
+        before = (await server.counts()).opened.get(source, 0)
+        clients = [await server.open(f"/{source}") for _ in range(TWENTY)]
+        for client in clients:
+            await client.until(b"\r\n\r\n")
+        for client in clients:
+            assert isinstance(client, Gateway)
+            client.stop()
+        await server.released(source, before + TWENTY)
+        for client in clients:
+            client.leave()
+
+    said = server.log
+    asyncio.run(script())
     assert silent(server, said)

@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from mcp_endpoint import STEPS
@@ -14,10 +13,10 @@ from serving import HERE, PATIENCE, Server, need
 SERVERS = ["uvicorn", "hypercorn"]
 
 
-@pytest.fixture
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     need("mcp")
-    server = Server(request.param, "mcp_endpoint:app", tmp_path / "log")
+    server = Server(request.param, "mcp_endpoint:app", tmp_path_factory.mktemp("mcp") / "log")
     try:
         yield server
     finally:
@@ -41,7 +40,6 @@ def test_a_tool_call_that_is_cut_gives_all_its_progress_and_its_result_once(
         "result": [f"counted to {STEPS}"],
         "failed": False,
     }
-    answer = asyncio.run(server.get("/seen"))
-    seen = json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1])
+    seen = asyncio.run(server.seen("/seen"))
     assert seen["calls"] == 1
     assert [int(each.rpartition("-")[2]) - 1 for each in seen["resumed"]] == cuts

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import httpx
 import proxies
 import pytest
+from clients import Client
+from clients import asked as ask
 from h2.events import DataReceived
 from over_h2 import H2
-from serving import PATIENCE, Client, Server
+from serving import PATIENCE, Server
 
 PACKED = ("packed/gated", "plain/coded", "packed/coded")  # by the proxy, by us, by us before one that would
 CHUNKS = 1000  # of proxied.CHUNK: 64 MB
@@ -56,8 +58,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @asynccontextmanager
 async def asked(port: int, path: str, extra: str = "") -> AsyncIterator[Client]:
-    client = Client(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 16))
-    client.writer.write(f"GET {path} HTTP/1.1\r\nhost: house\r\n{extra}\r\n".encode())
+    client = await ask(port, path, extra=extra)
     try:
         yield client
     finally:

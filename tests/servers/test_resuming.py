@@ -5,14 +5,16 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+from clients import Client
 from resuming import COUNT
-from serving import PATIENCE, Client, Server
+from serving import PATIENCE, Server
 
 from rawasgi.formats import sse
 from rawasgi.formats.sse import Event
 
-SERVERS = ["uvicorn", "hypercorn", "granian"]
+SERVERS = ["uvicorn", "hypercorn", "granian", "hypercorn-h2", "hypercorn-h3"]
 on_each = pytest.mark.parametrize("server", SERVERS, indirect=True)
+on_each_that_tells_who_left = pytest.mark.parametrize("server", SERVERS[:-1], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +50,9 @@ class Reader:
     async def read(self, count: int | None = None) -> None:
         """Until *count* events are there, or the body is whole."""
         while count is None or len(self.events) < count:
-            size = int(await self.client.reader.readline(), 16)
-            self.events += self._decoder.feed((await self.client.reader.readexactly(size + 2))[:-2])
-            if size == 0:
+            chunk = await self.client.chunk()
+            self.events += self._decoder.feed(chunk)
+            if not chunk:
                 self.client.leave()
                 return
 
@@ -62,8 +64,7 @@ async def opened(server: Server, method: str, path: str, last_id: str = "") -> R
 
 
 async def happened(server: Server) -> dict[str, int]:
-    answer = await server.get("/happened")
-    found: dict[str, int] = json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1])
+    found: dict[str, int] = await server.seen("/happened")
     return {"begun": 0, "said": 0, "ended": 0, "closed": 0} | found
 
 
@@ -135,7 +136,7 @@ def test_it_is_cancelled_by_its_name_and_all_who_read_are_told(server: Server) -
     asyncio.run(asyncio.wait_for(script(), PATIENCE))
 
 
-@on_each
+@on_each_that_tells_who_left
 def test_it_ends_by_its_time_limit_when_nobody_comes_back(server: Server) -> None:
     async def script() -> None:
         before = await happened(server)

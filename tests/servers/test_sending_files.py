@@ -6,9 +6,9 @@ import statistics
 import time
 from pathlib import Path
 
-import httpx
 import pytest
-from serving import PATIENCE, Server, curl, on_all
+from known import on_all
+from serving import PATIENCE, Server
 
 DATA = b"".join(b"%015d\n" % place for place in range(0, 1_600_000, 16))
 MIB = 1024 * 1024
@@ -19,22 +19,23 @@ def url(server: Server) -> str:
     path = server.folder / "numbers.txt"
     if not path.exists():
         path.write_bytes(DATA)
-    return f"http://127.0.0.1:{server.port}/files/numbers.txt"
+    return "/files/numbers.txt"
 
 
 def large(server: Server, mebibytes: int) -> str:
     path = server.folder / f"{mebibytes}.dat"
     if not path.exists():
-        path.write_bytes(bytes(mebibytes * MIB))
+        path.touch()
+        os.truncate(path, mebibytes * MIB)
     return f"/files/{path.name}"
 
 
 @on_all()
 def test_curl_reads_a_file_whole_and_in_part(server: Server, url: str) -> None:
-    assert curl(url) == DATA
-    assert curl("--range", "100-199", url) == DATA[100:200]
-    assert curl("--range", "-100", url) == DATA[-100:]
-    head = curl("--head", url).decode().lower()
+    assert server.curl(url) == DATA
+    assert server.curl(url, "--range", "100-199") == DATA[100:200]
+    assert server.curl(url, "--range", "-100") == DATA[-100:]
+    head = server.curl(url, "--head").decode().lower()
     assert "content-length: 1600000" in head
     assert "accept-ranges: bytes" in head
 
@@ -43,22 +44,22 @@ def test_curl_reads_a_file_whole_and_in_part(server: Server, url: str) -> None:
 def test_curl_goes_on_where_it_was_cut_off(server: Server, url: str, tmp_path: Path) -> None:
     half = tmp_path / "half"
     half.write_bytes(DATA[:700_001])
-    curl("--continue-at", "-", "--output", str(half), url)
+    server.curl(url, "--continue-at", "-", "--output", str(half))
     assert half.read_bytes() == DATA
 
 
 @on_all()
 def test_curl_does_not_fetch_again_what_it_has(server: Server, url: str, tmp_path: Path) -> None:
     tag = str(tmp_path / "tag")
-    status = ["--output", os.devnull, "--write-out", "%{http_code}", url]
-    assert curl("--etag-save", tag, *status) == b"200"
-    assert curl("--etag-compare", tag, *status) == b"304"
-    assert curl("--time-cond", str(server.folder / "numbers.txt"), *status) == b"304"
+    status = ["--output", os.devnull, "--write-out", "%{http_code}"]
+    assert server.curl(url, "--etag-save", tag, *status) == b"200"
+    assert server.curl(url, "--etag-compare", tag, *status) == b"304"
+    assert server.curl(url, "--time-cond", str(server.folder / "numbers.txt"), *status) == b"304"
 
 
 @on_all()
 def test_httpx_reads_several_ranges(server: Server, url: str) -> None:
-    with httpx.Client() as client:
+    with server.httpx() as client:
         answer = client.get(url, headers={"range": "bytes=1000000-1000015,0-15"})
         assert answer.status_code == 206
         assert answer.content.count(b"Content-Range: bytes") == 2
@@ -76,6 +77,18 @@ def test_nothing_leads_out_of_the_folder(server: Server) -> None:
             assert answer.split(b" ")[1] in (b"404", b"400"), (path, answer)
 
     asyncio.run(script())
+
+
+@on_all()
+def test_who_reads_late_reads_all(server: Server, url: str) -> None:
+    async def script() -> bytes:
+        client = await server.open(url, extra="connection: close\r\n")
+        await client.until(b"\r\n\r\n")
+        for _ in range(3):
+            await server.get("/ping")  # meanwhile it could have come
+        return await client.whole()
+
+    assert asyncio.run(script()).endswith(DATA[-1_000_000:])
 
 
 @on_all("truncation", "backpressure")

@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from serving import HERE, PATIENCE, SERVERS, is_group, need
+from known import GATEWAYS, SERVERS
+from over_h2 import H2
+from serving import HERE, PATIENCE, Server, is_group, need
 
 EVENTS, BLOCKING = 1000, 50
 STATUS = {"uvicorn": -signal.SIGTERM, "hypercorn": 0, "granian": 0}  # what each ends with when it was asked to
@@ -85,11 +87,15 @@ async def ended(stream: tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]
 
 def check(body: bytes, path: str) -> None:
     assert body.endswith(b"\r\n0\r\n\r\n"), "a well-formed end"
+    check_farewell(body.removesuffix(b"\r\n0\r\n\r\n"), path)
+
+
+def check_farewell(body: bytes, path: str) -> None:
     if path == "/events":
         assert b"event: close\ndata: " in body
         assert b"\nretry: " in body
     else:
-        last = body.removesuffix(b"\r\n0\r\n\r\n").splitlines()[-1]
+        last = body.splitlines()[-1]
         assert json.loads(last)["error"]["code"] == "shutdown"
 
 
@@ -134,27 +140,48 @@ def test_every_stream_says_good_bye_and_the_process_ends_by_itself(how: str, tmp
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.parametrize("name", ["uvicorn", "hypercorn", "granian"])
+def test_over_http_2_each_stream_of_a_connection_does(tmp_path: Path) -> None:
+    need("hypercorn")
+    command = ["rawasgi.dev.cli", "serve", "stopping:router", "--server", "hypercorn", "--port", "{port}"]
+    server = Process(tmp_path, *command)
+    paths = ["/events"] * 80 + ["/blocking"] * 5
+
+    async def script() -> int:
+        async with H2(server.port, paths[0]) as client:
+            for path in paths[1:]:
+                client.ask(path)
+            await client.began()
+            stopping = asyncio.create_task(server.stop())
+            await client.ended()
+        for path, body in zip(paths, client.bodies.values(), strict=True):
+            check_farewell(body, path)
+        return await stopping
+
+    try:
+        assert asyncio.run(asyncio.wait_for(script(), PATIENCE)) == STATUS["hypercorn"]
+        assert server.released == len(paths)
+        assert "Traceback" not in server.log.read_text()
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn", "granian", *GATEWAYS])
 def test_while_it_stops_new_streams_are_sent_elsewhere(name: str, tmp_path: Path) -> None:
-    need(name)
-    server = Process(tmp_path, *SERVERS[name], "stopping:app")
+    server = Server(name, "stopping:app", tmp_path / "log")
 
     async def script() -> bytes:
-        stream = await opened(server.port, "/events")
-        for method, path in (("POST", "/begin"), ("GET", "/events")):
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            writer.write(f"{method} {path} HTTP/1.1\r\nhost: house\r\nconnection: close\r\n\r\n".encode())
-            answer = await reader.read(-1)
-            writer.close()
-        _, body = await ended(stream)
-        check(body, "/events")
+        stream = await server.open("/events")
+        await stream.until(b"0\n")
+        await (await server.open("/begin", "POST", "connection: close\r\ncontent-length: 0\r\n")).whole()
+        answer = await server.get("/events")
+        check(await stream.until(b"\r\n0\r\n\r\n"), "/events")
+        stream.leave()
         return answer
 
     try:
         answer = asyncio.run(asyncio.wait_for(script(), PATIENCE)).lower()
         assert answer.split(b" ")[1] == b"503"
         assert b"\r\nretry-after: 1\r\n" in answer
+        assert (b"\r\nconnection: close\r\n" in answer) == (name not in GATEWAYS)
     finally:
-        server.process.terminate()
-        server.process.wait(PATIENCE)
-        server.kill()
+        server.stop()

@@ -6,11 +6,13 @@ import json
 import zlib
 from collections.abc import Callable
 from importlib import import_module
+from random import randbytes
 from typing import Any
 
 import httpx
 import pytest
-from serving import PATIENCE, Server, curl, on_all
+from known import on_all
+from serving import Server
 
 from rawasgi import codings
 from rawasgi.formats import chat_chunks, json_array, json_seq, multipart, ndjson, sse, ui_messages
@@ -21,14 +23,10 @@ CODINGS = ["zstd", "br", "gzip", "deflate"]
 CHAT = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
 
 
-def url(server: Server, path: str) -> str:
-    return f"http://127.0.0.1:{server.port}{path}"
-
-
 @on_all()
 def test_curl_reads_each_format(server: Server) -> None:
     def fetched(path: str, *options: str) -> bytes:
-        return curl("--no-buffer", *options, url(server, f"/rows/formats/{path}"))
+        return server.curl(f"/rows/formats/{path}", "--no-buffer", *options)
 
     assert json.loads(fetched("array")) == READINGS
     failed = json.loads(fetched("array?fail=true"))
@@ -44,13 +42,13 @@ def test_curl_reads_each_format(server: Server) -> None:
     parts = [part for part in ui_messages.Decoder().feed(fetched("ui?text=ok")) if isinstance(part, dict)]
     assert [part["type"] for part in parts][-2:] == ["finish-step", "finish"]
     chunks = chat_chunks.Decoder()
-    chunks.feed(curl("--json", json.dumps(CHAT), url(server, "/rows/v1/chat/completions")))
+    chunks.feed(server.curl("/rows/v1/chat/completions", "--json", json.dumps(CHAT)))
     assert chunks.done
 
 
 def items(server: Server, path: str, decoder: Any, **headers: str) -> list[list[Any]]:
     """What httpx has read of *path*, piece by piece."""
-    with httpx.stream("GET", url(server, path), headers=headers, timeout=PATIENCE) as answer:
+    with server.httpx() as client, client.stream("GET", path, headers=headers) as answer:
         assert answer.status_code == 200
         return [found for piece in answer.iter_raw() if (found := decoder.feed(piece))]
 
@@ -74,7 +72,7 @@ def test_httpx_reads_each_item_when_it_comes(
 
 @on_all()
 def test_httpx_reads_each_picture_when_it_comes(server: Server) -> None:
-    with httpx.stream("GET", url(server, "/rows/formats/frames?count=4"), timeout=PATIENCE) as answer:
+    with server.httpx() as client, client.stream("GET", "/rows/formats/frames?count=4") as answer:
         decoder = multipart.Decoder(multipart.boundary_of(answer.headers["content-type"]))
         pieces = [found for piece in answer.iter_raw() if (found := decoder.feed(piece))]
     decoder.end()
@@ -89,7 +87,7 @@ def test_httpx_reads_each_picture_when_it_comes(server: Server) -> None:
 @pytest.mark.parametrize("coding", CODINGS)
 @on_all()
 def test_curl_unpacks_each_coding(server: Server, coding: str) -> None:
-    answer = curl("--compressed", "--include", url(server, f"/coded/{coding}"))
+    answer = server.curl(f"/coded/{coding}", "--compressed", "--include")
     assert f"content-encoding: {coding}".encode() in answer.lower()
     assert sse.Decoder().feed(answer.partition(b"\r\n\r\n")[2])[-1].data == '{"tick": 4}'
 
@@ -98,7 +96,7 @@ def test_curl_unpacks_each_coding(server: Server, coding: str) -> None:
 @on_all()
 def test_each_event_can_be_unpacked_when_it_comes(server: Server, coding: str) -> None:
     decode = unpacker(coding)
-    with httpx.stream("GET", url(server, f"/coded/{coding}"), timeout=PATIENCE) as answer:
+    with server.httpx() as client, client.stream("GET", f"/coded/{coding}") as answer:
         assert answer.headers["content-encoding"] == coding
         assert "content-length" not in answer.headers
         decoder = sse.Decoder()
@@ -117,17 +115,27 @@ def unpacker(coding: str) -> Callable[[bytes], Any]:
 
 @on_all()
 def test_httpx_unpacks_by_itself(server: Server) -> None:
-    answer = httpx.get(url(server, "/rows/formats/compressed"), headers={"accept-encoding": "gzip, deflate, br"})
+    with server.httpx() as client:
+        answer = client.get("/rows/formats/compressed", headers={"accept-encoding": "gzip, deflate, br"})
     assert answer.headers["content-encoding"] in ("gzip", "br")
     assert ndjson.Decoder().feed(answer.content) == [*READINGS, DONE]
 
 
 @on_all()
-def test_a_compressed_body_is_read_as_it_comes_and_a_bomb_is_413(server: Server) -> None:
-    target = url(server, "/rows/formats/upload")
-    headers = {"content-encoding": "gzip"}
-    assert httpx.post(target, content=gzip.compress(bytes(1_000_000)), headers=headers).json() == {"bytes": 1_000_000}
-    assert httpx.post(target, content=gzip.compress(bytes(50_000_000)), headers=headers).status_code == 413
-    assert httpx.post(target, content=b"no gzip", headers=headers).status_code == 400
-    unknown = httpx.post(target, content=b"x", headers={"content-encoding": "lzma"})
+def test_a_compressed_body_is_read_as_it_comes(server: Server) -> None:
+    with server.httpx() as client:
+        assert posted(client, gzip.compress(bytes(1_000_000))).json() == {"bytes": 1_000_000}
+        assert posted(client, gzip.compress(randbytes(300_000))).json() == {"bytes": 300_000}  # many pieces
+        assert posted(client, b"no gzip").status_code == 400
+
+
+@on_all("early answer")
+def test_a_bomb_is_413_and_another_coding_415_before_all_of_it_came(server: Server) -> None:
+    with server.httpx() as client:
+        assert posted(client, gzip.compress(bytes(50_000_000))).status_code == 413
+        unknown = posted(client, b"x", "lzma")
     assert (unknown.status_code, "gzip" in unknown.headers["accept-encoding"]) == (415, True)
+
+
+def posted(client: httpx.Client, content: bytes, coding: str = "gzip") -> httpx.Response:
+    return client.post("/rows/formats/upload", content=content, headers={"content-encoding": coding})
