@@ -9,13 +9,17 @@ from pathlib import Path
 from benchmarks import (
     blocking,
     burst,
+    chunks,
     compressed,
+    compressed_idle,
     crowd,
     crowds,
     fairness,
     fanout,
     file,
+    held,
     idle,
+    instructions,
     keeping,
     ndjson,
     neighbours,
@@ -24,7 +28,9 @@ from benchmarks import (
     plain,
     report,
     routes,
+    rows,
     running,
+    scale,
     serving,
     short,
     sse,
@@ -37,8 +43,9 @@ from benchmarks.question import Question
 QUESTIONS: dict[str, Question] = {
     module.QUESTION.name: module.QUESTION
     for module in (
-        *(burst, short, paced, sse, ndjson, blocking, neighbours, file, plain, routes),
-        *(idle, crowd, fanout, compressed, startup, fairness),
+        *(burst, chunks, short, paced, sse, ndjson, rows, blocking, neighbours, file, plain, routes),
+        *(idle, held, crowd, scale, fanout, compressed, compressed_idle, startup, fairness),
+        instructions,
     )
 }
 RESULTS = Path(__file__).parent / "results"
@@ -63,7 +70,7 @@ benchmarks/results/.
 
 
 def parser() -> argparse.ArgumentParser:
-    names = "\n".join(f"  {question.name:10} {question.text}" for question in QUESTIONS.values())
+    names = "\n".join(f"  {question.name:16} {question.text}" for question in QUESTIONS.values())
     result = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=DESCRIPTION + "questions:\n" + names + f"\n\npeers:\n  {' '.join(peers.PEERS)}",
@@ -100,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.report:
         return _show(options.report, keeping.load(options.report, QUESTIONS), options)
-    questions = [question for question in QUESTIONS.values() if not options.only or question.name in options.only]
+    questions = [question for question in QUESTIONS.values() if _wanted(question, options)]
     rounds: int = options.rounds or (1 if options.quick else 5)
     began = datetime.now(UTC)
     machine = report.machine()
@@ -117,6 +124,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _show(path, kept, options)
 
 
+def _wanted(question: Question, options: argparse.Namespace) -> bool:
+    return question.name in options.only if options.only else question.quick or not options.quick
+
+
 def _show(path: Path, kept: Kept, options: argparse.Namespace) -> int:
     """Print the tables or the figures, draw the report beside *path*, and check if that is asked."""
     questions = [QUESTIONS[name] for name in kept.results]
@@ -124,8 +135,9 @@ def _show(path: Path, kept: Kept, options: argparse.Namespace) -> int:
         print(keeping.dumps(kept, QUESTIONS), end="")
     else:
         for question in questions:
-            print(report.table(question, kept.server, kept.results[question.name]))
+            print(report.table(question, kept.server, kept.results[question.name], kept.machine))
         print(report.sentence(kept.machine))
+        print(report.summary(questions, kept.server, kept.results))
     for sentence in keeping.draw(path, kept, questions):
         _say(sentence)
     failed = report.missed(questions, kept.server, kept.results) if options.check else []

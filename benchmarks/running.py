@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPException
+from time import perf_counter
 
 from benchmarks import clients, peers, serving
 from benchmarks.clients import Unexpected
@@ -23,10 +24,11 @@ from benchmarks.serving import Served
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one question gave: the figures, by app, and who was left out, with the reason."""
+    """What one question gave: the figures, by app, and who was left out, with the reason. *seconds*: what it took."""
 
     samples: Samples
     left_out: dict[str, str] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)  # a round
 
     def drop(self, name: str, reason: str) -> None:
         """Leave *name* out. Raises: Unexpected if nothing can be said without it."""
@@ -47,14 +49,18 @@ def run(
     for question in questions:
         whom = [name for name in names if question.peers is None or name in question.peers]
         here, left_out = peers.asked(question.name, whom)
+        if (reason := question.missing()) is not None:
+            here, left_out = [], dict.fromkeys((*here, *left_out), reason)
         results[question.name] = Result({name: [] for name in here}, left_out)
         for name, reason in left_out.items():
             say(f"{question.name}: {name} is left out: {reason}")
     for number in range(rounds):
         with Servers(server) as servers:
             for question in questions:
-                if question.rounds is None or number < question.rounds:
+                if results[question.name].samples and (question.rounds is None or number < question.rounds):
+                    began = perf_counter()
                     _ask(question, results[question.name], servers, number, quick, say)
+                    results[question.name].seconds.append(perf_counter() - began)
     return results
 
 
