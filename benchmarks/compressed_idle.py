@@ -5,7 +5,7 @@ from benchmarks.compressed import BROWSER
 from benchmarks.peers import LITESTAR, NAKED, RAW
 from benchmarks.question import Figure, Question, Sample, Target, Turn
 
-STREAMS, QUICK = 10_000, 1_000
+STREAMS, QUICK = 10_000, 300
 WARM = 50
 
 

@@ -10,22 +10,21 @@ from benchmarks.clients import Unexpected
 from benchmarks.peers import NAKED, RAW
 from benchmarks.question import Figure, Question, Sample, Target, Turn
 
-STREAMS, QUICK = 19_000, 1_000
+STREAMS = 19_000
 LATEST = 2 * sources.BEAT
 
 
 def measure(turn: Turn) -> Sample:
-    """Hold them, and wait for a heartbeat of each; if it is to be quick, see only that they were opened."""
-    count = QUICK if turn.quick else STREAMS
+    """Hold them, and wait for a heartbeat of each. Never quick: it is not asked then, unless by its name."""
     with turn.serving() as served:
         clients.read(served.port, "/tasks")
         memory, began = served.memory_bytes(), perf_counter()
-        with crowds.held(served.port, "/idle", count, begun=True) as streams:
+        with crowds.held(served.port, "/idle", STREAMS, begun=True) as streams:
             opened = perf_counter() - began
             now = served.memory_bytes()
-            alive = len(streams) if turn.quick else beating(streams, LATEST)
-    kib = None if memory is None or now is None else (now - memory) / 1024 / count
-    return alive, kib, opened / count * 1e6
+            alive = beating(streams, LATEST)
+    kib = None if memory is None or now is None else (now - memory) / 1024 / STREAMS
+    return alive, kib, opened / STREAMS * 1e6
 
 
 def beating(streams: list[socket.socket], seconds: float) -> int:

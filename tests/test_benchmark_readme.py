@@ -122,7 +122,7 @@ def test_the_command_writes_them(
     path.write_text(keeping.dumps(kept(), command.QUESTIONS))
     assert command.main(["--report", str(path), "--readme"]) == 0
     assert "2 plots in benchmarks/pictures" in capsys.readouterr().err
-    path.write_text(keeping.dumps(kept(quick=True), command.QUESTIONS))
+    path.write_text(keeping.dumps(kept(quick=True, results={}), command.QUESTIONS))
     assert command.main(["--report", str(path), "--readme"]) == 2
     with pytest.raises(SystemExit):
         command.main(["--readme"])
