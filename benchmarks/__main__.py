@@ -65,9 +65,9 @@ examples:
   python -m benchmarks --report results/X.json       draw the tables and plots of a run again, without running
   python -m benchmarks --report X.json --readme      the same, and write them into the README files
 
-exit status: 0; 1 if --check finds a target that was not reached, with a sentence for each; 2 if nothing could be
-measured: a server did not start, or raw did not send what naked sends. Figures, tables and plots are kept in
-benchmarks/results/.
+exit status: 0; 1 if --check finds a target that was missed and has no reason, or a bound that does not hold, with a
+sentence for each; 2 if nothing could be measured: a server did not start, or raw did not send what naked sends.
+Figures, tables and plots are kept in benchmarks/results/.
 """
 
 
@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = result.add_argument
     add("--quick", action="store_true", help="less of everything: shows where things stand, not by how many per cent")
-    add("--check", action="store_true", help="exit with 1 if a target is not reached")
+    add("--check", action="store_true", help="exit with 1 if a target is missed that has no reason")
     add("--only", metavar="NAME", action="append", choices=[*QUESTIONS], help="one question; may be given again")
     add("--peers", metavar="A,B", type=_peers, default=[*peers.PEERS], help="who is measured beside naked and raw")
     add("--json", action="store_true", help="print the figures as JSON instead of the tables")

@@ -23,5 +23,6 @@ QUESTION = Question(
     path="/plain",
     measure=measure,
     view=measuring.value,
+    note=wrk.NOTE,
     targets={"uvicorn": (Target(FASTAPI, faster=2.5), Target(NAKED, faster=0.9))},
 )

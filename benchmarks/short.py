@@ -22,5 +22,6 @@ QUESTION = Question(
     figures=(*measuring.rates("response"), wrk.FIGURE),
     path="/short",
     measure=measure,
+    note=wrk.NOTE,
     targets={"uvicorn": (Target(FASTAPI, faster=7), Target(NAKED, faster=2))},
 )

@@ -8,6 +8,7 @@ from benchmarks.clients import HOST, PATIENCE, Unexpected
 from benchmarks.question import Figure
 
 FIGURE = Figure("responses a second, by wrk", more=True, needs="it takes wrk on the path, and a run that is not quick")
+NOTE = "our own reader counted; a second figure is wrk's, where it was asked"
 
 
 def rate(port: int, path: str, connections: int, seconds: float) -> float | None:
