@@ -9,12 +9,14 @@ import re
 from statistics import median
 from typing import Any
 
-from benchmarks.peers import NAKED, RAW
+from benchmarks.peers import NAKED, PEERS, RAW
 from benchmarks.question import Curve, Question, Samples, short
 from benchmarks.report import at, known, ordered, speed
 
 INK, OURS, THEIRS = "#7d8590", "#d9822b", "#5b8db8"  # each to be seen on white and on black
+OTHERS = ("#4c78a8", "#54a24b", "#b279a2", "#e45756", "#4fb0aa", "#9d755d", "#c58ac0", "#8a9a3c")  # as PEERS comes
 LOG = 20  # from this much between least and greatest on
+DECADE = 10  # a curve's figures have at least so much room: what is noise shall look like it
 
 
 def missing() -> str | None:
@@ -73,21 +75,28 @@ def _bars(question: Question, samples: Samples, axes: Any) -> None:
 
 def _lines(question: Question, curve: Curve, samples: Samples, axes: Any) -> None:
     """One line an app, from point to point; both axes are logarithmic."""
-    from matplotlib.ticker import NullLocator
+    from matplotlib.ticker import LogLocator, NullLocator
 
     ends = []
+    peers = [app for app in PEERS if app not in (NAKED, RAW)]
     for app, taken in samples.items():
         points = [(point, median(known(taken, index))) for point, index in at(question, curve) if known(taken, index)]
         if points:
             ends.append(points[-1][1])
-            ours = {"color": OURS, "linewidth": 2.5, "zorder": 3} if app == RAW else {}
-            naked = {"color": INK, "linewidth": 1.5, "linestyle": "--"} if app == NAKED else {}
-            theirs = ours or naked or {"linewidth": 1.0, "alpha": 0.8}
-            axes.plot(*zip(*points, strict=True), label=app, marker="o", markersize=3, **theirs)
+            look: dict[str, object] = {"color": OURS, "linewidth": 2.5, "zorder": 3}
+            if app == NAKED:
+                look = {"color": INK, "linewidth": 1.5, "linestyle": "--"}
+            elif app != RAW:
+                look = {"color": OTHERS[peers.index(app) % len(OTHERS)], "linewidth": 1.0}
+            axes.plot(*zip(*points, strict=True), label=app, marker="o", markersize=3, **look)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    least, most = axes.get_ylim()
+    wider = max(1.0, (DECADE * least / most) ** 0.5)
+    axes.set_ylim(least / wider, most * wider)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if most / least < DECADE**3 else (1,)))
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("")
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xticks(sorted(curve.at), [curve.label(point) for point in sorted(curve.at)])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(color=INK, alpha=0.2, linewidth=0.5)
