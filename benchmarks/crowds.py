@@ -74,6 +74,18 @@ def _connected(port: int, number: int) -> socket.socket:
     return stream
 
 
+def forget(streams: list[socket.socket]) -> None:
+    """Read what has come on *streams* so far: what waited here did not come late."""
+    for stream in streams:
+        stream.setblocking(False)
+        try:
+            while stream.recv(65536):
+                pass
+        except BlockingIOError:
+            continue
+        raise Unexpected("a stream of the crowd ended")
+
+
 def gaps(streams: list[socket.socket], seconds: float) -> list[float]:
     """Return the seconds between what comes and what comes next, of all *streams*, for so long."""
     result = []

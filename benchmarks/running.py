@@ -18,7 +18,7 @@ from time import perf_counter
 from benchmarks import clients, peers, serving
 from benchmarks.clients import Unexpected
 from benchmarks.peers import NAKED, NGINX, PEERS, RAW
-from benchmarks.question import Question, Samples, Turn, short
+from benchmarks.question import Question, Sample, Samples, Turn, short
 from benchmarks.serving import Served
 
 
@@ -79,10 +79,9 @@ def _ask(question: Question, result: Result, servers: "Servers", number: int, qu
     for turn in range(question.turns):
         for name in _turned(list(result.samples), number * question.turns + turn):
             one = Turn(name, served[name], quick, partial(servers.another, name))
-            try:
-                sample = question.measure(one)
-            except (Unexpected, OSError) as error:
-                result.drop(name, f"it could not be measured: {error!r}")
+            sample = _measured(question, one, say)
+            if isinstance(sample, Exception):
+                result.drop(name, f"it could not be measured: {sample!r}")
                 continue
             result.samples[name].append(sample)
             pairs = zip(sample, question.figures, strict=True)
@@ -90,6 +89,18 @@ def _ask(question: Question, result: Result, servers: "Servers", number: int, qu
             say(f"{question.name} {number + 1} {name}: {'; '.join(told)}")
     for name in result.left_out.keys() - dropped:
         say(f"{question.name}: {name} is left out: {result.left_out[name]}")
+
+
+def _measured(question: Question, turn: Turn, say: Say) -> Sample | Exception:
+    """Return the figures, or the error, if it fails twice: once must not spoil a run of half an hour."""
+    try:
+        return question.measure(turn)
+    except (Unexpected, OSError) as error:
+        say(f"{question.name}: {turn.peer} is measured once more: {error!r}")
+    try:
+        return question.measure(turn)
+    except (Unexpected, OSError) as error:
+        return error
 
 
 def _turned(names: list[str], by: int) -> list[str]:

@@ -237,3 +237,15 @@ def test_instructions_are_counted() -> None:
     assert instructions.counted(["true"]) > 10_000
     with pytest.raises(Unexpected, match="must end well"):
         instructions.counted(["false"])
+
+
+def test_what_came_before_is_forgotten() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"x" * 100_000)
+        crowds.forget([ours])
+        with pytest.raises(Unexpected, match="was silent"):
+            crowds.gaps([ours], 0.01)
+        theirs.close()
+        with pytest.raises(Unexpected, match="ended"):
+            crowds.forget([ours])

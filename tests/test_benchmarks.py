@@ -260,9 +260,26 @@ def test_a_round_asks_every_app_each_turn() -> None:
     result = running.run([asked], names, "uvicorn", 1, True, said.append)["compressed"]
     assert result.samples == dict.fromkeys([NAKED, RAW, FASTAPI], [(len(CHUNK) * 5,)] * 2)
     assert set(result.left_out) == {"starlette", "falcon"}
+    assert "compressed: starlette is measured once more: ConnectionResetError()" in said
     assert said[0].startswith("compressed: falcon is left out: ")
     assert said[-1] == "compressed: starlette is left out: it could not be measured: ConnectionResetError()"
-    assert [line.split(":")[0] for line in said[1:-1]] == [
-        *["compressed 1 naked", "compressed 1 raw", "compressed 1 fastapi"],
+    told = [line.split(":")[0] for line in said[1:-1]]
+    assert told == [
+        *["compressed 1 naked", "compressed 1 raw", "compressed 1 fastapi", "compressed"],
         *["compressed 1 raw", "compressed 1 fastapi", "compressed 1 naked"],
     ]
+
+
+def test_who_fails_once_is_measured_once_more() -> None:
+    failed: list[str] = []
+
+    def measure(turn: Turn) -> Sample:
+        if not failed:
+            failed.append(turn.peer)
+            raise Unexpected("it was silent")
+        return (1.0,)
+
+    asked = Question("short", "What?", (Figure("bytes"),), "/short", measure)
+    result = running.run([asked], [NAKED, RAW], "uvicorn", 1, True, lambda text: None)["short"]
+    assert result.samples == {NAKED: [(1.0,)], RAW: [(1.0,)]}
+    assert failed == [NAKED]
