@@ -41,6 +41,6 @@ QUESTION = Question(
     path="/plain",
     measure=measure,
     view=measuring.value,
-    rounds=3,
+    rounds=2,
     targets={"uvicorn": (Target(most=100),)},
 )

@@ -52,6 +52,6 @@ QUESTION = Question(
     path="/area9/items/7",
     measure=measure,
     app="routed 10",
-    rounds=2,
+    rounds=1,
     targets={"uvicorn": (Target(most=1.3, figure=3),)},
 )
