@@ -38,7 +38,7 @@ PAGES = {
         rows=(
             "a chunk that is ready: us",
             "an item of a blocking generator: us",
-            "an answer beside a stream that never waits, 99 of 100: ms",
+            "an answer beside a stream that never waits, 99 of 100: ms (given up after 4,000)",
             "an open event stream that is silent: KiB",
         ),
         plots=("A chunk that is ready, against ASGI by hand", "A chunk of 16 B to 1 MiB"),
@@ -49,7 +49,7 @@ PAGES = {
         rows=(
             "一个已就绪的块：微秒",
             "阻塞生成器的一项：微秒",
-            "旁边有一个从不等待的流时，100 个回答中第 99 个：毫秒",
+            "旁边有一个从不等待的流时，100 个回答中第 99 个：毫秒（4,000 后放弃）",
             "一个打开而沉默的事件流：KiB",
         ),
         plots=("一个已就绪的块，与手写 ASGI 相比", "16 B 到 1 MiB 的块"),
@@ -134,4 +134,4 @@ def run(kept: Kept, questions: list[Question]) -> str:
         if question.curves and kept.results[question.name].samples:
             parts.append(f"![{question.name}]({Path(PICTURES).name}/{question.name}.svg)")
         parts.append(report.table(question, kept.server, kept.results[question.name], kept.machine).rstrip())
-    return "\n\n".join(["", *parts, ""])
+    return "\n" + "\n\n".join([*parts, ""])
