@@ -9,22 +9,29 @@ from pathlib import Path
 from benchmarks import (
     blocking,
     burst,
+    chunks,
     compressed,
+    compressed_idle,
     crowd,
     crowds,
     fairness,
     fanout,
     file,
+    held,
     idle,
+    instructions,
     keeping,
     ndjson,
     neighbours,
     paced,
     peers,
     plain,
+    readme,
     report,
     routes,
+    rows,
     running,
+    scale,
     serving,
     short,
     sse,
@@ -37,8 +44,9 @@ from benchmarks.question import Question
 QUESTIONS: dict[str, Question] = {
     module.QUESTION.name: module.QUESTION
     for module in (
-        *(burst, short, paced, sse, ndjson, blocking, neighbours, file, plain, routes),
-        *(idle, crowd, fanout, compressed, startup, fairness),
+        *(burst, chunks, short, paced, sse, ndjson, rows, blocking, neighbours, file, plain, routes),
+        *(idle, held, crowd, scale, fanout, compressed, compressed_idle, startup, fairness),
+        instructions,
     )
 }
 RESULTS = Path(__file__).parent / "results"
@@ -55,15 +63,16 @@ examples:
   python -m benchmarks --peers fastapi,litestar      beside naked and raw, only these
   python -m benchmarks --server hypercorn            on another server
   python -m benchmarks --report results/X.json       draw the tables and plots of a run again, without running
+  python -m benchmarks --report X.json --readme      the same, and write them into the README files
 
-exit status: 0; 1 if --check finds a target that was not reached, with a sentence for each; 2 if nothing could be
-measured: a server did not start, or raw did not send what naked sends. Figures, tables and plots are kept in
-benchmarks/results/.
+exit status: 0; 1 if --check finds a target that was missed and has no reason, or a bound that does not hold, with a
+sentence for each; 2 if nothing could be measured: a server did not start, or raw did not send what naked sends.
+Figures, tables and plots are kept in benchmarks/results/.
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    names = "\n".join(f"  {question.name:10} {question.text}" for question in QUESTIONS.values())
+    names = "\n".join(f"  {question.name:16} {question.text}" for question in QUESTIONS.values())
     result = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=DESCRIPTION + "questions:\n" + names + f"\n\npeers:\n  {' '.join(peers.PEERS)}",
@@ -72,13 +81,14 @@ def parser() -> argparse.ArgumentParser:
     )
     add = result.add_argument
     add("--quick", action="store_true", help="less of everything: shows where things stand, not by how many per cent")
-    add("--check", action="store_true", help="exit with 1 if a target is not reached")
+    add("--check", action="store_true", help="exit with 1 if a target is missed that has no reason")
     add("--only", metavar="NAME", action="append", choices=[*QUESTIONS], help="one question; may be given again")
     add("--peers", metavar="A,B", type=_peers, default=[*peers.PEERS], help="who is measured beside naked and raw")
     add("--json", action="store_true", help="print the figures as JSON instead of the tables")
     add("--server", choices=[*serving.SERVERS], default="uvicorn", help="default: uvicorn")
     add("--rounds", type=_count, metavar="N", help="how often to start anew; default 5, with --quick 1")
     add("--report", type=Path, metavar="FILE", help="no run: tables and plots of an earlier one")
+    add("--readme", action="store_true", help="write them into the README files, too; with --report")
     return result
 
 
@@ -99,8 +109,12 @@ def _peers(text: str) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.report:
-        return _show(options.report, keeping.load(options.report, QUESTIONS), options)
-    questions = [question for question in QUESTIONS.values() if not options.only or question.name in options.only]
+        kept = keeping.load(options.report, QUESTIONS)
+        status = _show(options.report, kept, options)
+        return _written(kept) or status if options.readme else status
+    if options.readme:
+        parser().error("--readme must have a run to tell of: --report FILE")
+    questions = [question for question in QUESTIONS.values() if _wanted(question, options)]
     rounds: int = options.rounds or (1 if options.quick else 5)
     began = datetime.now(UTC)
     machine = report.machine()
@@ -117,6 +131,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _show(path, kept, options)
 
 
+def _wanted(question: Question, options: argparse.Namespace) -> bool:
+    return question.name in options.only if options.only else question.quick or not options.quick
+
+
 def _show(path: Path, kept: Kept, options: argparse.Namespace) -> int:
     """Print the tables or the figures, draw the report beside *path*, and check if that is asked."""
     questions = [QUESTIONS[name] for name in kept.results]
@@ -124,14 +142,26 @@ def _show(path: Path, kept: Kept, options: argparse.Namespace) -> int:
         print(keeping.dumps(kept, QUESTIONS), end="")
     else:
         for question in questions:
-            print(report.table(question, kept.server, kept.results[question.name]))
+            print(report.table(question, kept.server, kept.results[question.name], kept.machine))
         print(report.sentence(kept.machine))
+        print(report.summary(questions, kept.server, kept.results))
     for sentence in keeping.draw(path, kept, questions):
         _say(sentence)
     failed = report.missed(questions, kept.server, kept.results) if options.check else []
     for sentence in failed:
         print(sentence, file=sys.stderr)
     return 1 if failed else 0
+
+
+def _written(kept: Kept) -> int:
+    """Write the README files; return the exit status."""
+    try:
+        for sentence in readme.write(kept, QUESTIONS):
+            _say(sentence)
+    except Unexpected as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 def _say(text: str) -> None:

@@ -19,5 +19,6 @@ QUESTION = Question(
     figures=(Figure("us an item"),),
     path="/blocking/100",
     measure=measure,
+    rounds=3,
     targets={"uvicorn": (Target(FASTAPI, faster=100),)},
 )

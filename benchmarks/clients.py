@@ -86,9 +86,11 @@ def length(head: bytes) -> int | None:
     return int(value.split(b"\r\n")[0]) if found else None
 
 
-def request(path: str) -> bytes:
-    """Return the bytes of GET *path*."""
-    return f"GET {path} HTTP/1.1\r\nhost: {HOST}\r\nuser-agent: benchmarks\r\naccept: */*\r\n\r\n".encode()
+def request(path: str, **headers: str) -> bytes:
+    """Return the bytes of GET *path*; an underscore in a field's name is a hyphen there."""
+    fields = {"host": HOST, "user-agent": "benchmarks", "accept": "*/*", **headers}
+    lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items()]
+    return f"GET {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode()
 
 
 def check(data: bytes, path: str) -> None:

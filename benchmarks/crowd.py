@@ -3,17 +3,17 @@
 from time import perf_counter
 
 from benchmarks import crowds
-from benchmarks.apps.sources import TICK
 from benchmarks.peers import NAKED
 from benchmarks.question import Figure, Question, Sample, Target, Turn
 
 STREAMS = 1_000
+TICK = 0.05  # seconds between the chunks of a stream
 SECONDS, QUICK = 5.0, 1.5
 
 
 def measure(turn: Turn) -> Sample:
     """Take the time of whatever comes on each stream."""
-    with turn.serving() as served, crowds.held(served.port, "/ticks", STREAMS) as streams:
+    with turn.serving() as served, crowds.held(served.port, f"/ticks/{TICK * 1000:.0f}", STREAMS) as streams:
         crowds.gaps(streams, 0.5)  # all have begun
         before, began = served.processor_seconds(), perf_counter()
         errors = [abs(gap - TICK) * 1000 for gap in crowds.gaps(streams, QUICK if turn.quick else SECONDS)]
@@ -29,5 +29,6 @@ QUESTION = Question(
     figures=(Figure("p99, ms"), Figure("p50, ms"), Figure("% of a core")),
     path="/paced/100",
     measure=measure,
+    rounds=3,
     targets={"uvicorn": (Target(NAKED, slower=1.1),)},
 )

@@ -41,5 +41,6 @@ QUESTION = Question(
     path="/plain",
     measure=measure,
     view=measuring.value,
+    rounds=2,
     targets={"uvicorn": (Target(most=100),)},
 )

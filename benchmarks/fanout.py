@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 from time import monotonic
 
-from benchmarks import measuring
+from benchmarks import crowds, measuring
 from benchmarks.clients import HOST, PATIENCE, Unexpected
 from benchmarks.peers import NAKED, RAW
 from benchmarks.question import Figure, Question, Sample, Target, Turn
@@ -143,6 +143,7 @@ QUESTION = Question(
     measure=measure,
     view=measuring.events,
     rounds=2,
+    missing=crowds.needing(FOLLOWERS),
     peers=(NAKED, RAW, "starlette", "sse-starlette"),
     targets={"uvicorn": (Target(most=150),)},
     note="A queue a follower for all but raw, which has a journal. A full garbage collection holds up some events.",

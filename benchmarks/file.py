@@ -21,5 +21,6 @@ QUESTION = Question(
     path="/file/1",
     measure=measure,
     turns=3,
+    rounds=2,
     targets={"uvicorn": (Target(FASTAPI, faster=4), Target(NGINX, faster=1))},
 )

@@ -44,6 +44,7 @@ QUESTION = Question(
     measure=measure,
     view=measuring.events,
     rounds=1,
+    missing=crowds.needing(STREAMS),
     targets={
         "uvicorn": (Target(most=14), Target(most=1.01, figure=1)),
         "hypercorn": (Target(most=24),),

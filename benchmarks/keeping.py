@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import plots, report
-from benchmarks.question import Question
+from benchmarks.question import Question, Samples
 from benchmarks.running import Result
 
 
@@ -29,6 +29,7 @@ def dumps(kept: Kept, questions: Mapping[str, Question]) -> str:
             "figures": [figure.name for figure in questions[name].figures],
             "samples": result.samples,
             "left_out": result.left_out,
+            "seconds": [round(taken, 1) for taken in result.seconds],
         }
         for name, result in kept.results.items()
     }
@@ -40,11 +41,15 @@ def load(path: Path, questions: Mapping[str, Question]) -> Kept:
     """Return the run kept at *path*, without the questions that are not there any more, or measure other things now."""
     run = json.loads(path.read_text())
     results = {
-        name: Result({app: [tuple(one) for one in taken] for app, taken in kept["samples"].items()}, kept["left_out"])
+        name: Result(_samples(kept["samples"]), kept["left_out"], kept.get("seconds", []))
         for name, kept in run["results"].items()
         if name in questions and kept["figures"] == [figure.name for figure in questions[name].figures]
     }
     return Kept(run["began"], run["server"], run["quick"], run["rounds"], run["machine"], results)
+
+
+def _samples(kept: dict[str, list[list[float | None]]]) -> Samples:
+    return {app: [tuple(one) for one in taken] for app, taken in kept.items()}
 
 
 def draw(path: Path, kept: Kept, questions: Sequence[Question]) -> list[str]:
@@ -54,11 +59,12 @@ def draw(path: Path, kept: Kept, questions: Sequence[Question]) -> list[str]:
     parts = [f"# {kept.server}, {kept.began}{', quick' if kept.quick else ''}", "", report.sentence(kept.machine), ""]
     for question in questions:
         result = kept.results[question.name]
-        if missing is None:
+        if missing is None and report.ordered(question, result.samples):
             folder.mkdir(exist_ok=True)
             (folder / f"{question.name}.svg").write_text(plots.svg(question, result.samples))
             parts += [f"![{question.name}]({folder.name}/{question.name}.svg)", ""]
-        parts.append(report.table(question, kept.server, result))
+        parts.append(report.table(question, kept.server, result, kept.machine))
+    parts += [report.summary(questions, kept.server, kept.results), ""]
     text = path.with_suffix(".md")
     text.write_text("\n".join(parts))
     return [f"the figures are in {path}, the report in {text}", *([] if missing is None else [missing])]

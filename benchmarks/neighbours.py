@@ -34,5 +34,6 @@ QUESTION = Question(
     figures=tuple(Figure(f"ms beside {count}") for count in STREAMS),
     path="/thread",
     measure=measure,
+    rounds=1,
     targets={"uvicorn": (Target(most=20), Target(most=20, figure=1))},
 )

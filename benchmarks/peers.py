@@ -11,6 +11,7 @@ from pathlib import Path
 NAKED, RAW, FASTAPI, NGINX, LITESTAR = "naked", "raw", "fastapi", "nginx", "litestar"
 STREAMS_ASYNC = "it streams async iterables only"
 NO_CODING = "it compresses no stream of events"
+CODED = ("compressed", "compressed-idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +35,21 @@ PEERS = {
     peer.name: peer
     for peer in (
         Peer(NAKED, "benchmarks.apps.naked", cannot={"startup": "it imports nothing"}),
+        Peer("naked-small", "benchmarks.apps.naked_small", only=("compressed-idle",)),
         Peer(RAW, "benchmarks.apps.raw"),
         Peer("starlette", "benchmarks.apps.starlette_", "starlette"),
         Peer(FASTAPI, "benchmarks.apps.fastapi_", "fastapi"),
-        Peer("fastapi-yield", "benchmarks.apps.fastapi_yield", "fastapi", only=("sse", "ndjson", "idle")),
+        Peer("fastapi-yield", "benchmarks.apps.fastapi_yield", "fastapi", only=("sse", "ndjson", "rows", "idle")),
         Peer("sse-starlette", "benchmarks.apps.sse_starlette_", "sse-starlette", only=("sse", "idle")),
         Peer(LITESTAR, "benchmarks.apps.litestar_", "litestar"),
-        Peer("quart", "benchmarks.apps.quart_", "quart", {"compressed": NO_CODING}),
+        Peer("quart", "benchmarks.apps.quart_", "quart", dict.fromkeys(CODED, NO_CODING)),
         Peer(
             *("blacksheep", "benchmarks.apps.blacksheep_", "blacksheep"),
-            {"blocking": STREAMS_ASYNC, "neighbours": STREAMS_ASYNC, "compressed": NO_CODING},
+            {"blocking": STREAMS_ASYNC, "neighbours": STREAMS_ASYNC, **dict.fromkeys(CODED, NO_CODING)},
         ),
         Peer(
             *("falcon", "benchmarks.apps.falcon_", "falcon"),
-            {"blocking": STREAMS_ASYNC, "neighbours": STREAMS_ASYNC, "compressed": NO_CODING},
+            {"blocking": STREAMS_ASYNC, "neighbours": STREAMS_ASYNC, **dict.fromkeys(CODED, NO_CODING)},
         ),
         Peer(NGINX, "", only=("file",)),
     )

@@ -6,7 +6,7 @@ from statistics import median
 from benchmarks import clients, loading, measuring
 from benchmarks.clients import Unexpected
 from benchmarks.peers import RAW
-from benchmarks.question import Figure, Question, Sample, Target, Turn
+from benchmarks.question import Curve, Question, Sample, Target, Turn
 from benchmarks.serving import PATIENCE, Served
 
 COUNTS = (1_000, 10, 100, 10_000)
@@ -42,14 +42,16 @@ def _cost(served: Served, path: str, quick: bool) -> float:
     return taken.seconds / taken.count if processor is None else processor
 
 
+CURVE = Curve("times the first", "routes", COUNTS)
 QUESTION = Question(
     name="routes",
     text="What does it cost to be the last route?",
     note=f"in time of the server's processor; not known: not asked, or not up within {PATIENCE:.0f} seconds",
-    figures=tuple(Figure(f"times the first, of {count:,}") for count in COUNTS),
+    figures=CURVE.figures(),
+    curves=(CURVE,),
     path="/area9/items/7",
     measure=measure,
     app="routed 10",
-    rounds=2,
+    rounds=1,
     targets={"uvicorn": (Target(most=1.3, figure=3),)},
 )

@@ -13,20 +13,22 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPException
+from time import perf_counter
 
 from benchmarks import clients, peers, serving
 from benchmarks.clients import Unexpected
 from benchmarks.peers import NAKED, NGINX, PEERS, RAW
-from benchmarks.question import Question, Samples, Turn, short
+from benchmarks.question import Question, Sample, Samples, Turn, short
 from benchmarks.serving import Served
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one question gave: the figures, by app, and who was left out, with the reason."""
+    """What one question gave: the figures, by app, and who was left out, with the reason. *seconds*: what it took."""
 
     samples: Samples
     left_out: dict[str, str] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)  # a round
 
     def drop(self, name: str, reason: str) -> None:
         """Leave *name* out. Raises: Unexpected if nothing can be said without it."""
@@ -47,14 +49,18 @@ def run(
     for question in questions:
         whom = [name for name in names if question.peers is None or name in question.peers]
         here, left_out = peers.asked(question.name, whom)
+        if (reason := question.missing()) is not None:
+            here, left_out = [], dict.fromkeys((*here, *left_out), reason)
         results[question.name] = Result({name: [] for name in here}, left_out)
         for name, reason in left_out.items():
             say(f"{question.name}: {name} is left out: {reason}")
     for number in range(rounds):
         with Servers(server) as servers:
             for question in questions:
-                if question.rounds is None or number < question.rounds:
+                if results[question.name].samples and (question.rounds is None or number < question.rounds):
+                    began = perf_counter()
                     _ask(question, results[question.name], servers, number, quick, say)
+                    results[question.name].seconds.append(perf_counter() - began)
     return results
 
 
@@ -73,10 +79,9 @@ def _ask(question: Question, result: Result, servers: "Servers", number: int, qu
     for turn in range(question.turns):
         for name in _turned(list(result.samples), number * question.turns + turn):
             one = Turn(name, served[name], quick, partial(servers.another, name))
-            try:
-                sample = question.measure(one)
-            except (Unexpected, OSError) as error:
-                result.drop(name, f"it could not be measured: {error!r}")
+            sample = _measured(question, one, say)
+            if isinstance(sample, Exception):
+                result.drop(name, f"it could not be measured: {sample!r}")
                 continue
             result.samples[name].append(sample)
             pairs = zip(sample, question.figures, strict=True)
@@ -84,6 +89,18 @@ def _ask(question: Question, result: Result, servers: "Servers", number: int, qu
             say(f"{question.name} {number + 1} {name}: {'; '.join(told)}")
     for name in result.left_out.keys() - dropped:
         say(f"{question.name}: {name} is left out: {result.left_out[name]}")
+
+
+def _measured(question: Question, turn: Turn, say: Say) -> Sample | Exception:
+    """Return the figures, or the error, if it fails twice: once must not spoil a run of half an hour."""
+    try:
+        return question.measure(turn)
+    except (Unexpected, OSError) as error:
+        say(f"{question.name}: {turn.peer} is measured once more: {error!r}")
+    try:
+        return question.measure(turn)
+    except (Unexpected, OSError) as error:
+        return error
 
 
 def _turned(names: list[str], by: int) -> list[str]:

@@ -23,6 +23,11 @@ async def burst(count: int) -> Response:
     return stream(partial(sources.ready, count))
 
 
+@get("/chunks/{size}/{count}")
+async def chunks(size: int, count: int) -> Response:
+    return stream(partial(sources.sized, size, count))
+
+
 @get("/paced/{count}")
 async def paced(count: int) -> Response:
     return stream(partial(sources.paced, count))
@@ -62,9 +67,9 @@ async def hot() -> Response:
     return stream(sources.hot)
 
 
-@get("/ticks")
-async def ticks() -> Response:
-    return stream(sources.ticks)
+@get("/ticks/{milliseconds}")
+async def ticks(milliseconds: int) -> Response:
+    return stream(partial(sources.ticks, milliseconds))
 
 
 @get("/idle")

@@ -16,6 +16,12 @@ class Burst:
         response.stream = sources.ready(count)
 
 
+class Chunks:
+    async def on_get(self, request: Request, response: Response, size: int, count: int) -> None:
+        response.content_type = TEXT
+        response.stream = sources.sized(size, count)
+
+
 class Paced:
     async def on_get(self, request: Request, response: Response, count: int) -> None:
         response.content_type = TEXT
@@ -55,9 +61,9 @@ class Hot:
 
 
 class Ticks:
-    async def on_get(self, request: Request, response: Response) -> None:
+    async def on_get(self, request: Request, response: Response, milliseconds: int) -> None:
         response.content_type = TEXT
-        response.stream = sources.ticks()
+        response.stream = sources.ticks(milliseconds)
 
 
 class Idle:
@@ -81,13 +87,14 @@ sources.FILES.mkdir(exist_ok=True)
 app = App()
 app.add_static_route("/file", str(sources.FILES))
 app.add_route("/burst/{count:int}", Burst())
+app.add_route("/chunks/{size:int}/{count:int}", Chunks())
 app.add_route("/paced/{count:int}", Paced())
 app.add_route("/short", Short())
 app.add_route("/sse/{count:int}", Events())
 app.add_route("/ndjson/{count:int}", Lines())
 app.add_route("/plain", Plain())
 app.add_route("/hot", Hot())
-app.add_route("/ticks", Ticks())
+app.add_route("/ticks/{milliseconds:int}", Ticks())
 app.add_route("/idle", Idle())
 app.add_route("/tasks", Tasks())
 

@@ -16,6 +16,11 @@ async def burst(count: int) -> StreamingResponse:
     return StreamingResponse(sources.ready(count), media_type=TEXT)
 
 
+@app.get("/chunks/{size}/{count}")
+async def chunks(size: int, count: int) -> StreamingResponse:
+    return StreamingResponse(sources.sized(size, count), media_type=TEXT)
+
+
 @app.get("/paced/{count}")
 async def paced(count: int) -> StreamingResponse:
     return StreamingResponse(sources.paced(count), media_type=TEXT)
@@ -66,9 +71,9 @@ async def hot() -> StreamingResponse:
     return StreamingResponse(sources.hot(), media_type=TEXT)
 
 
-@app.get("/ticks")
-async def ticks() -> StreamingResponse:
-    return StreamingResponse(sources.ticks(), media_type=TEXT)
+@app.get("/ticks/{milliseconds}")
+async def ticks(milliseconds: int) -> StreamingResponse:
+    return StreamingResponse(sources.ticks(milliseconds), media_type=TEXT)
 
 
 @app.get("/idle")
@@ -86,10 +91,11 @@ async def chat(ticket: int) -> StreamingResponse:
 
 
 def compressed() -> FastAPI:
-    """The chat, in gzip if FastAPI will."""
+    """The chat and the silent stream, in gzip if FastAPI will."""
     result = FastAPI()
     result.add_middleware(GZipMiddleware)
     result.get("/chat/{ticket}")(chat)
+    result.get("/idle")(idle)
     return result
 
 

@@ -17,6 +17,11 @@ async def burst(count: FromPath[int]) -> Stream:
     return Stream(sources.ready(count), media_type=TEXT)
 
 
+@get("/chunks/{size:int}/{count:int}")
+async def chunks(size: FromPath[int], count: FromPath[int]) -> Stream:
+    return Stream(sources.sized(size, count), media_type=TEXT)
+
+
 @get("/paced/{count:int}")
 async def paced(count: FromPath[int]) -> Stream:
     return Stream(sources.paced(count), media_type=TEXT)
@@ -72,9 +77,9 @@ async def hot() -> Stream:
     return Stream(sources.hot(), media_type=TEXT)
 
 
-@get("/ticks")
-async def ticks() -> Stream:
-    return Stream(sources.ticks(), media_type=TEXT)
+@get("/ticks/{milliseconds:int}")
+async def ticks(milliseconds: FromPath[int]) -> Stream:
+    return Stream(sources.ticks(milliseconds), media_type=TEXT)
 
 
 @get("/idle")
@@ -88,7 +93,7 @@ async def tasks() -> str:
 
 
 app = Litestar(
-    [burst, paced, short, file, sse, ndjson, blocking, blocked, thread, plain, hot, ticks, idle, tasks],
+    [burst, chunks, paced, short, file, sse, ndjson, blocking, blocked, thread, plain, hot, ticks, idle, tasks],
     openapi_config=None,
 )
 
@@ -99,8 +104,8 @@ async def chat(ticket: FromPath[int]) -> Stream:
 
 
 def compressed() -> Litestar:
-    """The chat, in br or gzip."""
-    return Litestar([chat], openapi_config=None, compression_config=CompressionConfig(backend="brotli"))
+    """The chat and the silent stream, in br or gzip."""
+    return Litestar([chat, idle], openapi_config=None, compression_config=CompressionConfig(backend="brotli"))
 
 
 def routed(count: int) -> Litestar:

@@ -12,6 +12,7 @@ from rawasgi.asgi import App, Receive, Scope, Send
 TEXT, EVENTS, LINES = b"text/plain; charset=utf-8", b"text/event-stream; charset=utf-8", b"application/x-ndjson"
 STREAMS: dict[str, tuple[bytes, Callable[..., AsyncIterator[bytes]]]] = {
     "burst": (TEXT, lambda count: sources.ready(int(count))),
+    "chunks": (TEXT, lambda size, count: sources.sized(int(size), int(count))),
     "paced": (TEXT, lambda count: sources.paced(int(count))),
     "short": (TEXT, lambda: sources.ready(sources.FEW)),
     "sse": (EVENTS, lambda count: sources.events(int(count))),
@@ -19,7 +20,7 @@ STREAMS: dict[str, tuple[bytes, Callable[..., AsyncIterator[bytes]]]] = {
     "blocking": (TEXT, lambda count: threaded(sources.blocking(int(count)))),
     "blocked": (TEXT, lambda: threaded(sources.blocked())),
     "hot": (TEXT, sources.hot),
-    "ticks": (TEXT, sources.ticks),
+    "ticks": (TEXT, lambda milliseconds: sources.ticks(int(milliseconds))),
     "idle": (EVENTS, sources.beating),
 }
 
@@ -73,24 +74,26 @@ async def file(name: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def compressed() -> App:
-    """The chat in gzip, each event flushed."""
-    return chat
+def compressed(wbits: int = 15, level: int = 8) -> App:
+    """The chat and the silent stream in gzip, each event flushed. By zlib's defaults, if nothing else is said."""
 
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"this app answers http, not {scope['type']}")
+        _, name, *rest = scope["path"].split("/")
+        source = sources.chat(int(rest[0])) if name == "chat" else sources.beating()
+        headers = [(b"content-type", EVENTS)]
+        coder = None
+        if any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
+            coder = zlib.compressobj(wbits=16 + wbits, memLevel=level)
+            headers.append((b"content-encoding", b"gzip"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async for event in source:
+            body = event if coder is None else coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH)
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"" if coder is None else coder.flush(), "more_body": False})
 
-async def chat(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] != "http":
-        raise RuntimeError(f"this app answers http, not {scope['type']}")
-    headers = [(b"content-type", EVENTS)]
-    coder = None
-    if any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
-        coder = zlib.compressobj(wbits=31)
-        headers.append((b"content-encoding", b"gzip"))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    async for event in sources.chat(int(scope["path"].split("/")[2])):
-        body = event if coder is None else coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH)
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-    await send({"type": "http.response.body", "body": b"" if coder is None else coder.flush(), "more_body": False})
+    return app
 
 
 def routed(count: int) -> App:

@@ -23,6 +23,11 @@ async def burst(count: int) -> Response:
     return stream(sources.ready(count), TEXT)
 
 
+@app.get("/chunks/<int:size>/<int:count>")
+async def chunks(size: int, count: int) -> Response:
+    return stream(sources.sized(size, count), TEXT)
+
+
 @app.get("/paced/<int:count>")
 async def paced(count: int) -> Response:
     return stream(sources.paced(count), TEXT)
@@ -73,9 +78,9 @@ async def hot() -> Response:
     return stream(sources.hot(), TEXT)
 
 
-@app.get("/ticks")
-async def ticks() -> Response:
-    return stream(sources.ticks(), TEXT)
+@app.get("/ticks/<int:milliseconds>")
+async def ticks(milliseconds: int) -> Response:
+    return stream(sources.ticks(milliseconds), TEXT)
 
 
 @app.get("/idle")

@@ -19,6 +19,11 @@ async def burst(request: Request) -> Response:
     return respond.stream(sources.ready(request.param("count", int)))
 
 
+@app.get("/chunks/{size:int}/{count:int}")
+async def chunks(request: Request) -> Response:
+    return respond.stream(sources.sized(request.param("size", int), request.param("count", int)))
+
+
 @app.get("/paced/{count:int}")
 async def paced(request: Request) -> Response:
     return respond.stream(sources.paced(request.param("count", int)))
@@ -69,9 +74,9 @@ async def hot(request: Request) -> Response:
     return respond.stream(sources.hot())
 
 
-@app.get("/ticks")
+@app.get("/ticks/{milliseconds:int}")
 async def ticks(request: Request) -> Response:
-    return respond.stream(sources.ticks())
+    return respond.stream(sources.ticks(request.param("milliseconds", int)))
 
 
 @app.get("/idle")
@@ -89,9 +94,10 @@ async def chat(request: Request) -> Response:
 
 
 def compressed() -> App:
-    """The chat, in whatever coding the client takes."""
+    """The chat and the silent stream, in whatever coding the client takes."""
     router = Router()
     router.get("/chat/{ticket:int}")(chat)
+    router.get("/idle")(idle)
     return compress(router)
 
 

@@ -13,7 +13,6 @@ FEW = 5
 FILES = Path(tempfile.gettempdir()) / "rawasgi-benchmarks"
 PLAIN = {"message": "你好，世界", "number": 42}
 BLOCKED = 0.5  # seconds that a blocked stream's thread sleeps before each chunk
-TICK = 0.05  # seconds between the chunks of a paced crowd
 BEAT = 15.0  # seconds between the heartbeats of an idle stream
 COMMENT = b": still here\n\n"
 Row = dict[str, object]
@@ -38,6 +37,13 @@ async def ready(count: int) -> AsyncGenerator[bytes, None]:
     """Yield *count* chunks, all of them ready."""
     for _ in range(count):
         yield CHUNK
+
+
+async def sized(size: int, count: int) -> AsyncGenerator[bytes, None]:
+    """Yield *count* chunks of *size* bytes, all of them ready."""
+    chunk = b"x" * size
+    for _ in range(count):
+        yield chunk
 
 
 async def paced(count: int) -> AsyncGenerator[bytes, None]:
@@ -89,11 +95,11 @@ async def hot() -> AsyncGenerator[bytes, None]:
         yield CHUNK
 
 
-async def ticks() -> AsyncGenerator[bytes, None]:
-    """Yield a chunk 20 times a second, for ever."""
+async def ticks(milliseconds: int) -> AsyncGenerator[bytes, None]:
+    """Yield a chunk, and another after each so many milliseconds, for ever."""
     while True:
         yield CHUNK
-        await asyncio.sleep(TICK)
+        await asyncio.sleep(milliseconds / 1000)
 
 
 async def silence() -> AsyncGenerator[Row, None]:

@@ -20,6 +20,10 @@ async def burst(request: Request) -> Response:
     return StreamingResponse(sources.ready(request.path_params["count"]), media_type=TEXT)
 
 
+async def chunks(request: Request) -> Response:
+    return StreamingResponse(sources.sized(request.path_params["size"], request.path_params["count"]), media_type=TEXT)
+
+
 async def paced(request: Request) -> Response:
     return StreamingResponse(sources.paced(request.path_params["count"]), media_type=TEXT)
 
@@ -61,7 +65,7 @@ async def hot(request: Request) -> Response:
 
 
 async def ticks(request: Request) -> Response:
-    return StreamingResponse(sources.ticks(), media_type=TEXT)
+    return StreamingResponse(sources.ticks(request.path_params["milliseconds"]), media_type=TEXT)
 
 
 async def idle(request: Request) -> Response:
@@ -75,6 +79,7 @@ async def tasks(request: Request) -> Response:
 app = Starlette(
     routes=[
         Route("/burst/{count:int}", burst),
+        Route("/chunks/{size:int}/{count:int}", chunks),
         Route("/paced/{count:int}", paced),
         Route("/short", short),
         Route("/file/{mebibytes}", file),
@@ -85,7 +90,7 @@ app = Starlette(
         Route("/thread", thread),
         Route("/plain", plain),
         Route("/hot", hot),
-        Route("/ticks", ticks),
+        Route("/ticks/{milliseconds:int}", ticks),
         Route("/idle", idle),
         Route("/tasks", tasks),
     ]
@@ -97,8 +102,9 @@ async def chat(request: Request) -> Response:
 
 
 def compressed() -> Starlette:
-    """The chat, in gzip if Starlette will."""
-    return Starlette(routes=[Route("/chat/{ticket:int}", chat)], middleware=[Middleware(GZipMiddleware)])
+    """The chat and the silent stream, in gzip if Starlette will."""
+    routes = [Route("/chat/{ticket:int}", chat), Route("/idle", idle)]
+    return Starlette(routes=routes, middleware=[Middleware(GZipMiddleware)])
 
 
 async def item(request: Request) -> Response:
