@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from benchmarks.clients import Answer
+from benchmarks.peers import NAKED, RAW
 from benchmarks.serving import Served
 
 # A question's figures from one turn, in their order; None where the system does not tell.
@@ -182,6 +183,13 @@ class Question:
     curves: tuple[Curve, ...] = ()
     missing: Callable[[], str | None] = lambda: None
     quick: bool = True
+
+    def to_check(self, server: str) -> "Question | None":
+        """Return the question as it is to be asked for its targets on *server* alone; None if it has none there."""
+        targets = self.targets.get(server)
+        if not targets:
+            return None
+        return replace(self, peers=(NAKED, RAW, *{target.peer for target in targets if target.peer}))
 
     def stands(self, target: Target) -> str:
         """Return what *target* is about."""

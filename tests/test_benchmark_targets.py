@@ -95,3 +95,11 @@ def test_whoever_is_excused_has_its_story_told() -> None:
         if target.reason
     }
     assert {name for name in excused if f"- **{name}**" not in told} == set()
+
+
+def test_check_asks_nothing_but_what_has_a_target_and_of_whom_it_is_about() -> None:
+    ndjson = command.QUESTIONS["ndjson"].to_check("uvicorn")
+    assert ndjson is not None
+    assert set(ndjson.peers or ()) == {"naked", "raw", "fastapi-yield"}
+    assert command.QUESTIONS["rows"].to_check("uvicorn") is None
+    assert command.QUESTIONS["short"].to_check("granian") is None
