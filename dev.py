@@ -94,7 +94,11 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
     demo.add_argument("--port", type=port, default=8000, help="default: 8000; 0: any that is free")
 
-    demo.add_argument("--model", action="store_true", help="install and run SmolLM2, a small language model, and an embedding (215 MB)")
+    demo.add_argument(
+        "--model",
+        action="store_true",
+        help="install and run SmolLM2, a small language model, and an embedding (215 MB)",
+    )
 
     commands.add_parser(
         "test",

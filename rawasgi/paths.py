@@ -217,7 +217,8 @@ class Table(Generic[T]):
 
     def match(self, path: str) -> tuple[T, dict[str, object]] | None:
         """Return the first value for *path* and the parameters, or None."""
-        return next(self.matches(path), None)
+        static = self._static.get(path)
+        return next(self.matches(path), None) if static is None else (static[0], {})
 
     def matches(self, path: str) -> Iterator[tuple[T, dict[str, object]]]:
         """Yield every value for *path* and the parameters, first the one that match() returns."""

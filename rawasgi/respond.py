@@ -127,8 +127,8 @@ def sse(
 def event(item: object) -> bytes:
     """Return the bytes of one event: as ``sse.event_of``; a journal's Gap is an event ``gap``."""
     kind = type(item)
-    if kind is dict or kind is list:  # most are: without an Event it takes 1.9 us, not 4.6
-        return _sse.data(_json_text.dumps(item))
+    if kind is dict or kind is list:  # most are: without an Event it takes a quarter
+        return _sse.json_data(item)
     if kind is str:
         return _sse.data(cast(str, item))
     if isinstance(item, Entry):
@@ -262,6 +262,8 @@ def _framed(source: AsyncIterable[T], encode: Callable[[T], bytes], end: Callabl
 
 def _with(headers: Fields, media_type: str | None, length: int | None) -> tuple[tuple[bytes, bytes], ...]:
     """Return *headers*, and after them the type and the length, where *headers* do not say them."""
+    if headers is None and media_type is not None and length is not None:  # most answers, in a fifth of the time
+        return _content_type(media_type), (b"content-length", b"%d" % length)
     pairs = fields.encode(headers)
     if media_type is not None and fields.get(pairs, b"content-type") is None:
         pairs.append(_content_type(media_type))

@@ -21,6 +21,9 @@ class _Route:
         self.methods: dict[str, App] = {}
         self.websocket: App | None = None
 
+    def app(self, method: str) -> App | None:
+        return self.methods.get(method) or (self.methods.get("GET") if method == "HEAD" else None)
+
 
 class Router:
     """An app of many apps: ``get``, ``post``, ``put``, ``patch``, ``delete`` and ``websocket`` take functions,
@@ -128,19 +131,16 @@ class Router:
         """Return the app that answers, and the scope as it is to see it."""
         path = paths.own_path(scope)
         method = scope["method"]
-        found = []
+        first = self._table.match(path)  # nearly always the one, and found in half the time
+        if first is not None and (app := first[0].app(method)) is not None:
+            return app, _with_params(scope, first[1])
+        allowed: set[str] = set()
         for route, params in self._table.matches(path):
-            methods = route.methods
-            app = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
-            if app is not None:
-                if params:
-                    scope = scope.copy()
-                    scope["path_params"] = params
-                return app, scope
-            found.append(methods)
+            if (app := route.app(method)) is not None:
+                return app, _with_params(scope, params)
+            allowed.update(route.methods)
         if (mounted := self._mounted(path, scope)) is not None:
             return mounted
-        allowed = {name for methods in found for name in methods}
         if not allowed:
             return failure(HTTPError(404, "Not Found")), scope
         allow = ", ".join(sorted(allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())))
@@ -153,10 +153,7 @@ class Router:
         path = paths.own_path(scope)
         for route, params in self._table.matches(path):
             if route.websocket is not None:
-                if params:
-                    scope = scope.copy()
-                    scope["path_params"] = params
-                return route.websocket, scope
+                return route.websocket, _with_params(scope, params)
         return self._mounted(path, scope) or (_unknown, scope)
 
     def _mounted(self, path: str, scope: S) -> tuple[App, S] | None:
@@ -167,6 +164,13 @@ class Router:
                 scope["root_path"], scope["path"] = root + prefix, root + path
                 return app, scope
         return None
+
+
+def _with_params(scope: S, params: dict[str, object]) -> S:
+    if params:
+        scope = scope.copy()
+        scope["path_params"] = params
+    return scope
 
 
 @websocket_app

@@ -90,6 +90,11 @@ def data(text: str) -> bytes:
     return (_lines("data", "data: ", text) + "\n").encode()
 
 
+def json_data(value: object) -> bytes:
+    """Write an event that has *value* as JSON and nothing else: as ``data``, but JSON in ASCII has one line."""
+    return f"data: {json_text.dumps(value)}\n\n".encode()
+
+
 def comment(text: str = "") -> bytes:
     """Write *text* as a comment, which no client fires: it keeps a silent connection open."""
     return (_lines("comment", ": ", text) + "\n").encode()
