@@ -89,6 +89,7 @@ class Driver(Clocks, ABC):
         resume = inner.send
         kept = self._kept
         beats = self._beat is not None
+        waiter: Waiter | None = None  # made at the first wait, and most short responses have none
         try:
             waits_for = resume(None)
             waiter = self._waiter = Waiter()
@@ -138,13 +139,15 @@ class Driver(Clocks, ABC):
                     self._end_wait()
                     # A client that leaves lets send() go, too: look before the source goes on for as long as is fair.
                     finished = (self._sending and self._look(step)) or (step.ready() and step.advance())
-        except (StopIteration, Gone):  # the end; most short responses come to it without a wait
+        except (StopIteration, Gone):  # the end
             pass
         except asyncio.CancelledError:
             if not self._gone and not self._overdue:
                 raise
         finally:
-            self._stop()
+            if waiter is not None:
+                self._stop()
+            self._inbox.close()
         if self._error is not None:
             raise self._error
         if self._overdue:
@@ -265,7 +268,6 @@ class Driver(Clocks, ABC):
     def _stop(self) -> None:
         self._stop_clocks()
         self._cancel_ahead()
-        self._inbox.close()
 
     def _cancel_ahead(self) -> None:
         if self._ahead is not None:

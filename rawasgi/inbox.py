@@ -125,7 +125,7 @@ class Inbox:
         """Take what has come, without waiting; return whether the client left."""
         if self._leaving:
             self.disconnected = True
-            self._drop_step()
+            self.close()
         step = self._step
         while not self.disconnected and (step is None or step.ready()):
             if step is None:
@@ -202,9 +202,6 @@ class Inbox:
 
     def close(self) -> None:
         """Give up the held ``receive()``: the exchange is over."""
-        self._drop_step()
-
-    def _drop_step(self) -> None:
         step, self._step = self._step, None
         if step is not None:
             try:

@@ -129,7 +129,7 @@ class Router:
 
     def _http(self, scope: HTTPScope) -> tuple[App, HTTPScope]:
         """Return the app that answers, and the scope as it is to see it."""
-        path = paths.own_path(scope)
+        path = paths.own_path(scope) if scope.get("root_path") else scope["path"]
         method = scope["method"]
         first = self._table.match(path)  # nearly always the one, and found in half the time
         if first is not None and (app := first[0].app(method)) is not None:

@@ -203,7 +203,8 @@ class _Sender(Driver):
         """Close the source."""
         self._closing, self._sending = True, False
         self._deadline = None
-        self._cancel_ahead()
+        if self._ahead is not None:
+            self._cancel_ahead()
         return close(self._source)
 
 
