@@ -124,7 +124,7 @@ class _Sender(Driver):
                     chunk = encoded(chunk)
                 if waited := self._waited:
                     self._waited = NOT
-                    self._silence = None
+                    self._silence, self._sent = None, True
                     size = 0
                     if waited == CLEAR:
                         # as _flush, without its coroutine and the clock: a tenth of what a paced item costs
