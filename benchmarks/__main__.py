@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     add("--peers", metavar="A,B", type=_peers, default=[*peers.PEERS], help="who is measured beside naked and raw")
     add("--json", action="store_true", help="print the figures as JSON instead of the tables")
     add("--server", choices=[*serving.SERVERS], default="uvicorn", help="default: uvicorn")
-    add("--rounds", type=_count, metavar="N", help="how often to start anew; default 5, with --quick 1")
+    add("--rounds", type=_count, metavar="N", help="how often to start anew; default 5, with --check 3, with --quick 1")
     add("--report", type=Path, metavar="FILE", help="no run: tables and plots of an earlier one")
     add("--readme", action="store_true", help="write them into the README files, too; with --report")
     return result
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     questions = [question for question in QUESTIONS.values() if _wanted(question, options)]
     if options.check:
         questions = [needed for question in questions if (needed := question.to_check(options.server))]
-    rounds: int = options.rounds or (1 if options.quick else 5)
+    rounds: int = options.rounds or (1 if options.quick else 3 if options.check else 5)
     began = datetime.now(UTC)
     machine = report.machine()
     crowds.allow_many()
