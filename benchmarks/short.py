@@ -28,12 +28,7 @@ QUESTION = Question(
     note=wrk.NOTE,
     targets={
         "uvicorn": (
-            Target(
-                FASTAPI,
-                faster=7,
-                reason=f"With FastAPI at a quarter of naked, that is 1.8 times naked. {LIMIT}",
-                holds=4,
-            ),
+            Target(FASTAPI, faster=7),
             Target(NAKED, faster=2, reason=LIMIT, holds=1.2),
         )
     },
