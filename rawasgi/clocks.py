@@ -5,7 +5,7 @@ import asyncio
 from rawasgi.streams.stepping import Waiter
 
 # receive() is called anew when nothing was sent for so long, then for four times as long each time; see Inbox.refresh.
-# Who sends finds out by that, and the call costs 130 us with cold caches: of 10,000 streams a second and more at once.
+# Who sends finds by that out who has vanished, and the call costs 130 us with cold caches: 1.3 s for 10,000 streams.
 _REFRESH, _REFRESH_MOST = 2.0, 30.0
 _EARLY = 0.001  # seconds: uvloop's timers are that early
 

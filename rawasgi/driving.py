@@ -10,6 +10,10 @@ advanced by hand (streams/stepping.py), so that each of its waits is seen here, 
 which has gone *ahead*. One ``Waiter`` is woken by whichever is first. So an idle stream costs one task, and the source
 lives in the task and the context of its response.
 
+**A silence** is a wait of the source in which nothing is to be sent. The task may then be doing nothing but waiting, in
+the inner loop of ``drive``, and leaves it as soon as anything else comes up: a message of ``receive()``, one of the
+clocks (clocks.py), or a cancellation. A beat is sent from here, not by a wrapper: that would be a generator a stream.
+
 **Who is cancelled?** A cancellation of the task goes to the source if the source waits, because it may be the source's
 own (``asyncio.timeout``, TaskGroup): then the source goes on, and ``send()``, which knew nothing of it, has lost no
 message. If the source ends by it, so do we. While ``send()`` holds us up the source does not wait, but what a wrapper
