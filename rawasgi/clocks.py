@@ -18,20 +18,20 @@ class Clocks:
         *("_alarm", "_beat", "_beats", "_deadline", "_every", "_refresh_after", "_refresh_at", "_sending", "_sent"),
         *("_silence", "_stale", "_timer", "_waiter"),
     )
-    _waiter: Waiter  # made at the first wait
+    _deadline: float | None  # of the send, or of the closing
     _refresh_at: float
+    _sending: bool  # the coroutine, or the flush ahead, waits for send()
 
-    def __init__(self, beat: bytes | None, every: float) -> None:
+    def _set_up_clocks(self, beat: bytes | None, every: float) -> None:
+        self._waiter = Waiter()
         self._beat = beat  # what is sent in a silence of the source
         self._every = every  # seconds of silence
-        self._sending = False  # the coroutine, or the flush ahead, waits for send()
         self._sent = False  # something, since receive() was to be called anew the last time
         self._silence: float | None = None  # since when the source waits
         self._beats = False  # it is time for a beat
         self._stale = False  # receive() is to be called anew
         self._refresh_after = _REFRESH
         self._timer: asyncio.TimerHandle | None = None  # of both
-        self._deadline: float | None = None  # of the send, or of the closing
         self._alarm: asyncio.TimerHandle | None = None
 
     def _expect(self, seconds: float) -> None:

@@ -41,6 +41,7 @@ from rawasgi.streams.stepping import Step, Waiter, is_cancelled
 # Whether the source has waited since its last item; and if so, whether it waits at each, and all that came before is
 # out: then the next one can be sent without further thought.
 NOT, WAITED, CLEAR = 0, 1, 2
+_ENDED: Any = object()
 
 
 class Gone(Disconnected):
@@ -55,31 +56,28 @@ class Driver(Clocks, ABC):
         *("_inbox", "_kept", "_left", "_lost", "_overdue", "_send_limit", "_start", "_waited"),
     )
 
-    def __init__(
-        self,
-        start: HTTPResponseStart | None,
-        inbox: Inbox,
-        send: float,
-        cleanup: float,
-        beat: bytes | None = None,
-        every: float = 0.0,
-    ) -> None:
-        super().__init__(beat, every)
-        self._inbox = inbox
+    _ahead: Step | None  # a flush that send() holds up while the source waits
+    _closing: bool  # the coroutine waits for the source to be closed
+    _gone: bool  # the client counts as gone
+    _inbox: Inbox
+    _kept: list[bytes]  # what goes out before the source may wait
+    _left: int | None  # bytes that the Content-Length promises
+    _start: HTTPResponseStart | None  # None once it was sent
+    _waited: int
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Make what is needed from the first wait on."""
+
+    def _set_up(self, send: float, cleanup: float, beat: bytes | None, every: float) -> None:
+        self._set_up_clocks(beat, every)
         self._send_limit = send
         self._cleanup_limit = cleanup
-        self._start = start  # None once it was sent
-        self._kept: list[bytes] = []  # what goes out before the source may wait
-        self._left: int | None = None  # bytes that the Content-Length promises
-        self._waited = NOT
         self._busy = True  # every turn must be looked at: nobody listens to the inbox yet
-        self._ahead: Step | None = None  # a flush that send() holds up while the source waits
-        self._free: asyncio.Future[None] | None = None  # the coroutine waits for that flush
-        self._closing = False  # the coroutine waits for the source to be closed
+        self._free: asyncio.Future[None] | None = None  # the coroutine waits for the flush ahead
         self._deferred = False  # a cancellation waits for send()
         self._cancelled = False  # while closing; kept for afterwards
         self._overdue = False  # closing took too long
-        self._gone = False  # the client counts as gone
         self._lost = False  # send() said that the client left
         self._error: Exception | None = None  # what send() or receive() raised meanwhile
 
@@ -90,13 +88,17 @@ class Driver(Clocks, ABC):
     @coroutine
     def drive(self, inner: Coroutine[Any, None, None]) -> Generator[Any, None, None]:
         """Run *inner* to its end, and do whatever is to be done while it waits."""
-        resume = inner.send
-        kept = self._kept
-        beats = self._beat is not None
-        waiter: Waiter | None = None  # made at the first wait, and most short responses have none
+        waiter: Waiter | None = None
         try:
-            waits_for = resume(None)
-            waiter = self._waiter = Waiter()
+            # Most short responses never wait. Asked for so, their end is no exception, which would cost more.
+            waits_for = next(inner.__await__(), _ENDED)
+            if waits_for is _ENDED:
+                return
+            resume = inner.send
+            kept = self._kept
+            self._begin()
+            beats = self._beat is not None
+            waiter = self._waiter
             step = Step(inner)
             finished = step.hold(waits_for)
             while not finished:
@@ -146,12 +148,14 @@ class Driver(Clocks, ABC):
         except (StopIteration, Gone):  # the end
             pass
         except asyncio.CancelledError:
-            if not self._gone and not self._overdue:
+            if waiter is None or not (self._gone or self._overdue):
                 raise
         finally:
             if waiter is not None:
                 self._stop()
             self._inbox.close()
+        if waiter is None:
+            return
         if self._error is not None:
             raise self._error
         if self._overdue:

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -22,6 +23,68 @@ _BUSY = HTTPError(503, "Service Unavailable", headers=((b"retry-after", b"1"),))
 _LATE = HTTPError(504, "Gateway Timeout")
 
 
+class Answering(ABC):
+    """An app that answers http by functions of a request.
+
+    Its call finds the function, calls it, and sends what it returns: each coroutine between a server and a source costs
+    every item, so there is one for all three.
+    """
+
+    @abstractmethod
+    def _app(self, scope: Scope) -> tuple[App, Any]:
+        """Return the app that answers, and the scope as it is to see it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, as ``handler`` says it."""
+        app, seen = self._app(scope)
+        if type(app) is not Handler:
+            await app(seen, receive, send)
+            return
+        inbox = Inbox.of(receive)
+        try:
+            try:
+                result: Any = app.function(Request(seen, inbox))
+                response = app.kind(result) if app.is_stream else await result
+                if not isinstance(response, Response):
+                    response = _response(response)
+                if isinstance(response, Response):
+                    await response.answer(seen, inbox, send)
+                else:
+                    inbox.answered = True  # what is not ours answers for itself
+                    await response(seen, inbox, send)
+            except HTTPError as error:
+                if inbox.answered:
+                    raise
+                await failure(error)(seen, inbox, send)
+            except (TooManyThreads, DeadlineExceeded) as error:
+                if inbox.answered:
+                    raise
+                await failure(_BUSY if isinstance(error, TooManyThreads) else _LATE)(seen, inbox, send)
+                logger.warning("%s", error)
+        except Exception as error:  # also that of an HTTPError which cannot be sent
+            if isinstance(error, Disconnected) and inbox.disconnected:
+                return
+            if not inbox.answered:
+                await failure(HTTPError(500, "Internal Server Error"))(seen, inbox, send)
+            raise
+
+
+class Handler(Answering):
+    """The app of one function: see ``handler``."""
+
+    __slots__ = ("function", "is_stream", "kind")
+
+    def __init__(self, function: Function, kind: Kind) -> None:
+        self.function = function
+        self.kind = kind
+        self.is_stream = inspect.isasyncgenfunction(function)
+
+    def _app(self, scope: Scope) -> tuple[App, Scope]:
+        if scope["type"] != "http":
+            raise AppError(f"a handler answers http, not {scope['type']}: use Router.websocket() or lifespan()")
+        return self, scope
+
+
 def handler(function: Function, kind: Kind = respond.stream) -> App:
     """Return the app that answers each request with what *function* makes of it.
 
@@ -33,42 +96,12 @@ def handler(function: Function, kind: Kind = respond.stream) -> App:
     504, each with a line in the log. Any other error then is a 500 that says nothing more, and is raised on, for the
     server to log; once the response began, only that. A client that left is no error.
     """
-    is_stream = inspect.isasyncgenfunction(function)
-    if not is_stream and not inspect.iscoroutinefunction(function):
+    app = Handler(function, kind)
+    if not app.is_stream and not inspect.iscoroutinefunction(function):
         raise TypeError(
             f"a handler must be an async function or an async generator function, not {function!r}:"
             " write async def, and call what blocks with asyncio.to_thread() or streams.from_thread()"
         )
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise AppError(f"a handler answers http, not {scope['type']}: use Router.websocket() or lifespan()")
-        inbox = Inbox.of(receive)
-        try:
-            try:
-                result: Any = function(Request(scope, inbox))
-                response = kind(result) if is_stream else _response(await result)
-                if isinstance(response, Response):
-                    await response.answer(scope, inbox, send)
-                else:
-                    inbox.answered = True  # what is not ours answers for itself
-                    await response(scope, inbox, send)
-            except HTTPError as error:
-                if inbox.answered:
-                    raise
-                await failure(error)(scope, inbox, send)
-            except (TooManyThreads, DeadlineExceeded) as error:
-                if inbox.answered:
-                    raise
-                await failure(_BUSY if isinstance(error, TooManyThreads) else _LATE)(scope, inbox, send)
-                logger.warning("%s", error)
-        except Exception as error:  # also that of an HTTPError which cannot be sent
-            if isinstance(error, Disconnected) and inbox.disconnected:
-                return
-            if not inbox.answered:
-                await failure(HTTPError(500, "Internal Server Error"))(scope, inbox, send)
-            raise
-
     return app
 
 
@@ -80,8 +113,7 @@ def failure(error: HTTPError) -> Response:
 
 
 def _response(result: object) -> App:
-    if isinstance(result, Response):
-        return result
+    """Return what answers with a result that is no Response."""
     if isinstance(result, str):
         return respond.text(result)
     if isinstance(result, dict | list):

@@ -189,7 +189,7 @@ class Table(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._static: dict[str, list[T]] = {}
+        self._static: dict[str, list[tuple[T, dict[str, object]]]] = {}
         self._root: _Node[T] = _Node()
         self._depth = 0  # the segments of the longest pattern with a parameter
 
@@ -197,7 +197,7 @@ class Table(Generic[T]):
         """Add *value* at *pattern*, and return the pattern compiled. Raises: ValueError as compile() does."""
         compiled = compile(pattern)
         if not compiled.parameters:
-            self._static.setdefault(pattern, []).append(value)
+            self._static.setdefault(pattern, []).append((value, {}))
             return compiled
         self._depth = max(self._depth, len(compiled.segments))
         node = self._root
@@ -218,12 +218,11 @@ class Table(Generic[T]):
     def match(self, path: str) -> tuple[T, dict[str, object]] | None:
         """Return the first value for *path* and the parameters, or None."""
         static = self._static.get(path)
-        return next(self.matches(path), None) if static is None else (static[0], {})
+        return next(self.matches(path), None) if static is None else static[0]
 
     def matches(self, path: str) -> Iterator[tuple[T, dict[str, object]]]:
         """Yield every value for *path* and the parameters, first the one that match() returns."""
-        for value in self._static.get(path, ()):
-            yield value, {}
+        yield from self._static.get(path, ())
         segments = path.split("/", self._depth)
         if segments[0]:
             return

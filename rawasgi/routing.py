@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rawasgi import paths, respond
-from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send, WebSocketScope
+from rawasgi.asgi import App, HTTPScope, Scope, WebSocketScope
 from rawasgi.errors import AppError, HTTPError
-from rawasgi.handling import Function, Kind, failure, handler
+from rawasgi.handling import Answering, Function, Kind, failure, handler
 from rawasgi.websocket import Talk, WebSocket, websocket_app
 
 F = TypeVar("F", bound=Function)
@@ -25,7 +25,7 @@ class _Route:
         return self.methods.get(method) or (self.methods.get("GET") if method == "HEAD" else None)
 
 
-class Router:
+class Router(Answering):
     """An app of many apps: ``get``, ``post``, ``put``, ``patch``, ``delete`` and ``websocket`` take functions,
     ``mount`` apps.
 
@@ -115,25 +115,23 @@ class Router:
 
     # Answering
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the exchange to the app of its path."""
-        # The app is found first and awaited here: each coroutine between a server and a source costs every item.
-        if scope["type"] == "http":
-            app, found = self._http(scope)
-            await app(found, receive, send)
-        elif scope["type"] == "websocket":
-            app, talk = self._websocket(scope)
-            await app(talk, receive, send)
-        else:
+    def _app(self, scope: Scope) -> tuple[App, HTTPScope | WebSocketScope]:
+        if scope["type"] == "websocket":
+            return self._websocket(scope)
+        if scope["type"] != "http":
             raise AppError(f"a Router answers http and websocket, not {scope['type']}: wrap it in lifespan()")
-
-    def _http(self, scope: HTTPScope) -> tuple[App, HTTPScope]:
-        """Return the app that answers, and the scope as it is to see it."""
         path = paths.own_path(scope) if scope.get("root_path") else scope["path"]
-        method = scope["method"]
         first = self._table.match(path)  # nearly always the one, and found in half the time
-        if first is not None and (app := first[0].app(method)) is not None:
-            return app, _with_params(scope, first[1])
+        if first is not None:
+            route, params = first
+            app = route.methods.get(scope["method"])
+            if app is not None:
+                return app, _with_params(scope, params) if params else scope
+        return self._http(path, scope)
+
+    def _http(self, path: str, scope: HTTPScope) -> tuple[App, HTTPScope]:
+        """Return the app that answers *path*, whatever it takes to find it."""
+        method = scope["method"]
         allowed: set[str] = set()
         for route, params in self._table.matches(path):
             if (app := route.app(method)) is not None:

@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NoReturn
 
-from rawasgi import headers as fields
 from rawasgi.asgi import HTTPResponseStart, Send
 from rawasgi.driving import CLEAR, NOT, Driver, Gone
 from rawasgi.errors import AppError
@@ -88,7 +87,7 @@ def send_stream(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: S
     Spec: "Response Start", "Response Body", "Disconnect - receive event".
     """
     sender = _Sender(body, start, inbox, send)
-    return sender.drive(sender.produce(body.join))
+    return sender.drive(sender.produce())
 
 
 def close_unsent(body: Streaming, inbox: Inbox, send: Send) -> Awaitable[None]:
@@ -100,26 +99,36 @@ def close_unsent(body: Streaming, inbox: Inbox, send: Send) -> Awaitable[None]:
 class _Sender(Driver):
     """One response."""
 
-    __slots__ = ("_encode", "_send", "_source")
+    __slots__ = ("_body", "_send")
 
     def __init__(self, body: Streaming, start: HTTPResponseStart | None, inbox: Inbox, send: Send) -> None:
-        super().__init__(start, inbox, body.send, body.cleanup, body.beat, body.every)
-        self._source = body.source
-        self._encode = body.encode
+        # All that is needed before the first wait, and most short responses have none: for the rest see _begin.
+        self._body = body
+        self._start = start
+        self._inbox = inbox
         self._send = send
+        self._kept = []
+        self._left = self._ahead = self._deadline = None
+        self._waited = NOT
+        self._sending = self._closing = self._gone = False
 
-    async def produce(self, join: bool) -> None:
+    def _begin(self) -> None:
+        body = self._body
+        self._set_up(body.send, body.cleanup, body.beat, body.every)
+
+    async def produce(self) -> None:
         """Send everything, up to the end of the body, and close the source."""
-        limit = _JOIN_BYTES if join else 0
+        body = self._body
+        source, encoded = body.source, body.encode
+        limit = _JOIN_BYTES if body.join else 0
         kept = self._kept
         send = self._send
-        encoded = self._encode
         ready = bytes if encoded is encode else _NoItem
         size = 0
         last = turn = monotonic()
         try:
             self._promise()
-            async for chunk in self._source:
+            async for chunk in source:
                 if type(chunk) is not ready:
                     chunk = encoded(chunk)
                 if waited := self._waited:
@@ -155,7 +164,8 @@ class _Sender(Driver):
                 await self._behind()
             await self._flush(False)
         finally:
-            await self.close()
+            if getattr(source, "ag_frame", source) is not None:  # a generator that has ended needs no closing
+                await self.close()
 
     async def _flush(self, more_body: bool) -> None:
         """Send what was kept as one message, after the start if that is still to be sent."""
@@ -187,9 +197,9 @@ class _Sender(Driver):
 
     def _promise(self) -> None:
         assert self._start is not None
-        length = fields.get(self._start.get("headers", ()), b"content-length")
-        if length is not None:
-            self._left = int(length)
+        for name, value in self._start["headers"]:
+            if len(name) == 14 and name.lower() == b"content-length":
+                self._left = int(value)
 
     def _count(self, size: int, more_body: bool) -> None:
         """Hold the body to its Content-Length (RFC 9110, 8.6): most servers fail late, and some not at all."""
@@ -205,7 +215,7 @@ class _Sender(Driver):
         self._deadline = None
         if self._ahead is not None:
             self._cancel_ahead()
-        return close(self._source)
+        return close(self._body.source)
 
 
 # What says that the client left, in other words than an OSError: uvloop's transports, which uvicorn does not ask before
