@@ -2,7 +2,7 @@
 
 import asyncio
 
-from rawasgi.streams.stepping import Waiter
+from rawasgi.streams.waiting import Waiter
 
 # receive() is called anew when nothing was sent for so long, then for four times as long each time; see Inbox.refresh.
 # Who sends finds by that out who has vanished, and the call costs 130 us with cold caches: 1.3 s for 10,000 streams.

@@ -11,8 +11,9 @@ which has gone *ahead*. One ``Waiter`` is woken by whichever is first. So an idl
 lives in the task and the context of its response.
 
 **A silence** is a wait of the source in which nothing is to be sent. The task may then be doing nothing but waiting, in
-the inner loop of ``drive``, and leaves it as soon as anything else comes up: a message of ``receive()``, one of the
-clocks (clocks.py), or a cancellation. A beat is sent from here, not by a wrapper: that would be a generator a stream.
+the inner loop of ``drive``, for the source's own future if it can be lent to (waiting.py), as in a plain ``await``. It
+leaves that loop as soon as anything else comes up: a message of ``receive()``, one of the clocks (clocks.py), or a
+cancellation. A beat is sent from here, not by a wrapper: that would be a generator a stream.
 
 **Who is cancelled?** A cancellation of the task goes to the source if the source waits, because it may be the source's
 own (``asyncio.timeout``, TaskGroup): then the source goes on, and ``send()``, which knew nothing of it, has lost no
@@ -36,7 +37,8 @@ from rawasgi.asgi import HTTPResponseStart
 from rawasgi.clocks import Clocks
 from rawasgi.errors import Disconnected
 from rawasgi.inbox import Inbox
-from rawasgi.streams.stepping import Step, Waiter, is_cancelled
+from rawasgi.streams.stepping import Step, is_cancelled
+from rawasgi.streams.waiting import Waiter
 
 # Whether the source has waited since its last item; and if so, whether it waits at each, and all that came before is
 # out: then the next one can be sent without further thought.
@@ -119,15 +121,23 @@ class Driver(Clocks, ABC):
                                 break
                             if waits_for is step.waits_for:
                                 step.wake(waiter)
-                            elif not step.follow(waits_for, waiter):
+                                yield waiter.block()
+                            elif step.lend(waits_for, waiter):
+                                yield waits_for
+                            elif step.follow(waits_for, waiter):
+                                yield waiter.block()
+                            else:
                                 break
-                            yield waiter.block()
                             if waiter.called or waiter.cancelled or not step.settled():
                                 break
                             waiter.woken = False
                     except asyncio.CancelledError as error:
                         waiter.take(error)
                         break
+                    except BaseException as error:
+                        if not step.failed(error):
+                            raise
+                        break  # advance() throws it
                     waits_for = resume(None)
                 if waits_for is not step.waits_for and step.hold(waits_for):
                     break

@@ -21,7 +21,8 @@ from collections import deque
 
 from rawasgi.asgi import HTTPReceived, Receive
 from rawasgi.errors import AppError, Disconnected
-from rawasgi.streams.stepping import Step, Waiter, give_way
+from rawasgi.streams.stepping import Step, give_way
+from rawasgi.streams.waiting import Waiter
 
 # What is read ahead of a handler that may still want it, while its response is already streaming.
 _AHEAD_BYTES = 256 * 1024

@@ -31,7 +31,7 @@ FLOORS = [
 ]
 # sse: chats are server-sent events whose data is JSON.
 BASE = {
-    "streams": {"base", "stepping"},
+    "streams": {"base", "stepping", "waiting"},
     "formats": {"done_events", "endings", "json_text", "limits", "sse"},
     "journal": {"base", "memory", "mirror", "script"},
 }

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, G
 from types import coroutine
 from typing import Any, Generic, Literal, NoReturn, TypeVar
 
-from rawasgi.streams.stepping import Step, Waiter, cancelling, settle
+from rawasgi.streams.stepping import Step, cancelling, settle
+from rawasgi.streams.waiting import Waiter
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")

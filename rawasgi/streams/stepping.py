@@ -11,8 +11,8 @@ what it waits for. Both show when a coroutine is advanced by hand: ``coroutine.s
 - a future with ``_asyncio_future_blocking`` set: go on when it is done. This is asyncio's own protocol between a Task
   and what it runs ("isfuture" in asyncio/base_futures.py); a Task takes any object that keeps to it.
 
-A ``Step`` is an awaitable held so. Who holds a step must see to three things, and ``Step`` and ``Waiter`` are there
-to make them hard to forget:
+A ``Step`` is an awaitable held so. Who holds a step must see to three things, and ``Step`` and ``Waiter`` (waiting.py)
+are there to make them hard to forget:
 
 1. What was yielded is taken over as a Task would: ``Step`` clears the mark, a ``Waiter`` adds a callback. The step
    goes on when the future is done, and not before.
@@ -20,37 +20,16 @@ to make them hard to forget:
    CancelledError into the step. So a source's own ``asyncio.timeout`` and TaskGroup work unchanged: they cancel the
    task, the task cancels the waiter, and who holds the step passes it on with ``Step.cancel``.
 3. A step that has begun is brought to its end, or its coroutine can never be closed ("already running").
-
-A ``Waiter`` is what the one task waits on in the meantime. It is a future of the same protocol, so the Task registers
-its wake-up with it, and the first of all watched futures to be done calls that wake-up directly: no task of its own,
-no second turn of the loop. Cancelling it is not an exception but the value ``cancelled``: the holder decides to whom
-it belongs, or keeps it for later, which is a shield that needs no second task either. (A Task that is cancelled when
-it was just about to run throws all the same; ``Waiter`` turns that into the value, too.)
-
-What runs the task must run in the task's own context (contextvars), and outside of any task. A future's done callback
-does, when it was added with that context, which the Task tells when it registers. All else (timers, ``cancel``) goes
-through ``loop.call_soon``. So does everything once a second task has waited: on Python 3.11, ``asyncio.wait_for(anext(
-stream), 1)`` makes one for each item, and what the first had watched would wake the second in the first one's context.
 """
 
 import asyncio
 import types
-from collections.abc import Awaitable, Callable, Generator
-from contextvars import Context
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Generator
+from typing import Any, TypeVar
+
+from rawasgi.streams.waiting import Future, Waiter
 
 T = TypeVar("T")
-
-
-class Future(Protocol):
-    """What asyncio's tasks wait on: asyncio.Future, and whatever quacks like it."""
-
-    _asyncio_future_blocking: bool
-
-    def add_done_callback(self, callback: Callable[[Any], object], /, *, context: Context | None = None) -> None: ...
-    def cancel(self, msg: Any = None) -> bool: ...
-    def done(self) -> bool: ...
-    def result(self) -> object: ...
 
 
 @types.coroutine
@@ -84,13 +63,13 @@ class Step:
         step.value = None
         return step
 
-    def wake(self, waiter: "Waiter") -> None:
+    def wake(self, waiter: Waiter) -> None:
         """Have *waiter* woken, the same one each time, when ``waits_for`` is done."""
         if self.waits_for is not self._told and self.waits_for is not None:
             waiter.follow(self.waits_for)
             self._told = self.waits_for
 
-    def follow(self, waits_for: Future, waiter: "Waiter") -> bool:
+    def follow(self, waits_for: Future, waiter: Waiter) -> bool:
         """As ``hold``, then ``wake``; False, and nothing is done, for what ``hold`` has to refuse."""
         if not getattr(waits_for, "_asyncio_future_blocking", False):
             return False
@@ -98,6 +77,22 @@ class Step:
         self.waits_for = self._told = waits_for
         waiter.follow(waits_for)
         return True
+
+    def lend(self, waits_for: Future, waiter: Waiter) -> bool:
+        """As ``follow``, but for *waits_for* to be yielded to the task as it is, with ``waiter.lent``."""
+        # Of what is known to give a callback back: who subclasses a future may change what its methods do.
+        if type(waits_for) is not asyncio.Future and type(waits_for) is not asyncio.Task:
+            return False
+        if waiter.wake_up is None or not waits_for._asyncio_future_blocking:
+            return False
+        self.waits_for = waiter.lent = waits_for
+        self._told = None
+        return True
+
+    def failed(self, error: BaseException) -> bool:
+        """Whether *error* is what ``waits_for`` was done with."""
+        future = self.waits_for
+        return isinstance(future, asyncio.Future) and future.done() and future.exception() is error
 
     def settled(self) -> bool:
         """Whether what was waited for is done well; if so, it no longer is, and the awaitable may be resumed."""
@@ -204,97 +199,3 @@ async def settle(step: Step) -> None:
 
 async def _await(awaitable: Awaitable[T]) -> T:
     return await awaitable
-
-
-class Waiter:
-    """A future that is done whenever one of those that it watches is; to be awaited again and again by one task.
-
-    ``woken``: something was done since it was last awaited. ``called``: what is watched was, or ``wake`` was called;
-    ``cancelled``: whoever awaits this was, and ``text`` is what that said; the holder clears these two.
-    """
-
-    __slots__ = (
-        *("_asyncio_future_blocking", "_callbacks", "_context", "_due", "_loop", "_moved"),
-        *("called", "cancelled", "text", "woken"),
-    )
-
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        self._loop = loop or asyncio.get_running_loop()
-        self._asyncio_future_blocking = False
-        self._callbacks: list[tuple[Callable[[Any], object], Context | None]] = []
-        self._context: Context | None = None
-        self._moved = self._due = False  # more than one task has waited; it will fire in the next turn
-        self.woken = self.called = self.cancelled = False
-        self.text: tuple[object, ...] = ()
-
-    def watch(self, future: Future) -> None:
-        """Be done when *future* is; to be called once for each future."""
-        if self._context is None:  # not awaited yet, so not known
-            future.add_done_callback(self.wake)
-        else:
-            future.add_done_callback(self._fire, context=self._context)
-
-    def follow(self, future: Future) -> None:
-        """As ``watch``, for what the holder looks at anyway: ``called`` stays as it is."""
-        if self._context is None:
-            future.add_done_callback(self.wake)
-        else:
-            future.add_done_callback(self._go_on, context=self._context)
-
-    def wake(self, _: object = None) -> None:
-        """Be done now; may be called from anywhere in the loop's thread."""
-        if not self._due:  # once a turn, or who asks for it each time that he is woken would drown
-            self._due = True
-            self._loop.call_soon(self._fire, context=self._context)
-
-    def _fire(self, _: object = None) -> None:
-        self.called, self._due = True, False
-        self._go_on()
-
-    def _go_on(self, _: object = None) -> None:
-        self.woken = True
-        callbacks, self._callbacks = self._callbacks, []
-        for callback, context in callbacks:
-            if self._moved:
-                self._loop.call_soon(callback, self, context=context)
-            else:
-                callback(self)
-
-    def __await__(self) -> Generator["Waiter", None, None]:
-        if not self.woken and not self.cancelled:
-            try:
-                yield self.block()
-            except asyncio.CancelledError as error:
-                self.take(error)
-        self.woken = False
-
-    def block(self) -> "Waiter":
-        """Return this as it is to be yielded to whoever runs the task."""
-        self._asyncio_future_blocking = True
-        return self
-
-    def take(self, error: asyncio.CancelledError) -> None:
-        """Whoever awaits this was cancelled elsewhere, by *error*."""
-        self.cancelled, self.text = True, error.args
-
-    # What a Task, or an outer Waiter, asks of a future
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        return self._loop
-
-    def add_done_callback(self, callback: Callable[[Any], object], *, context: Context | None = None) -> None:
-        self._callbacks.append((callback, context))
-        if context is not self._context and context is not None:
-            self._moved = self._context is not None
-            self._context = context
-
-    def cancel(self, msg: object = None) -> bool:
-        self.cancelled, self.text = True, () if msg is None else (msg,)
-        self.wake()
-        return True
-
-    def done(self) -> bool:
-        return self.woken
-
-    def result(self) -> None:
-        return None

@@ -8,7 +8,8 @@ from typing import TypeVar
 import clock
 import pytest
 
-from rawasgi.streams.stepping import Step, Waiter, cancelling, give_way, is_cancelled, settle
+from rawasgi.streams.stepping import Step, cancelling, give_way, is_cancelled, settle
+from rawasgi.streams.waiting import Waiter
 
 T = TypeVar("T")
 
