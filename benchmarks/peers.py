@@ -36,6 +36,7 @@ PEERS = {
     for peer in (
         Peer(NAKED, "benchmarks.apps.naked", cannot={"startup": "it imports nothing"}),
         Peer("naked-small", "benchmarks.apps.naked_small", only=("compressed-idle",)),
+        Peer("naked-joined", "benchmarks.apps.naked_joined", only=("short",)),
         Peer(RAW, "benchmarks.apps.raw"),
         Peer("starlette", "benchmarks.apps.starlette_", "starlette"),
         Peer(FASTAPI, "benchmarks.apps.fastapi_", "fastapi"),

@@ -2,7 +2,8 @@
 
 A round starts one server process an app, compares what they send, asks each question of each app in turn, and stops
 the servers. So a machine that is slower for a while is so for all of them, and what a process has by chance (where its
-memory lies, its hash seed) is in the spread. Only the app that is being measured has anything to do.
+memory lies, its hash seed: up to 5 % of a chunk's time) is in the spread. A question about less than that has fresh
+processes now and then. Only the app that is being measured has anything to do.
 
 A peer that is not installed, cannot do what is asked, or does not answer what naked answers, is left out of that
 question, and the reason is kept beside the figures.
@@ -77,6 +78,8 @@ def _ask(question: Question, result: Result, servers: "Servers", number: int, qu
     for name, reason in differing(answers, question.view).items():
         result.drop(name, reason)
     for turn in range(question.turns):
+        if question.fresh and turn % question.fresh == 0:
+            served = servers.fresh(result.samples, question.app)
         for name in _turned(list(result.samples), number * question.turns + turn):
             one = Turn(name, served[name], quick, partial(servers.another, name))
             sample = _measured(question, one, say)
@@ -130,6 +133,7 @@ class Servers:
     def __init__(self, server: str) -> None:
         self.server = server
         self._stack = ExitStack()
+        self._fresh = self._stack.enter_context(ExitStack())
         self._ready: dict[tuple[str, str], Callable[[], Served]] = {}
 
     def __enter__(self) -> "Servers":
@@ -142,8 +146,16 @@ class Servers:
         """Start the server of each of *names* that does not run yet, and do not wait."""
         for name in names:
             if (name, app) not in self._ready:
-                it = serving.nginx() if name == NGINX else serving.starting(self.server, PEERS[name].module, app)
-                self._ready[name, app] = self._stack.enter_context(it)
+                self._ready[name, app] = self._stack.enter_context(self._starting(name, app))
+
+    def _starting(self, name: str, app: str) -> AbstractContextManager[Callable[[], Served]]:
+        return serving.nginx() if name == NGINX else serving.starting(self.server, PEERS[name].module, app)
+
+    def fresh(self, names: Iterable[str], app: str) -> dict[str, Served]:
+        """Return the server of each of *names*, a process of its own until the next call. Raises: Unexpected."""
+        self._fresh.close()
+        ready = {name: self._fresh.enter_context(self._starting(name, app)) for name in names}
+        return {name: listens() for name, listens in ready.items()}
 
     def served(self, name: str, app: str) -> Served:
         """Return the server of *name*, which listens. Raises: Unexpected."""

@@ -163,7 +163,8 @@ class Driver(Clocks, ABC):
         finally:
             if waiter is not None:
                 self._stop()
-            self._inbox.close()
+            if self._inbox.step is not None:
+                self._inbox.close()
         if waiter is None:
             return
         if self._error is not None:

@@ -37,7 +37,7 @@ class Inbox:
 
     # Here, and not in __init__, because a short exchange touches hardly any of it.
     answered = complete = disconnected = False
-    _step: Step | None = None
+    step: Step | None = None  # the held call
     _listener: Waiter | None = None  # who was told of _step already
     _chunks: deque[bytes] | None = None  # made at the first chunk: most requests have no body
     _size = 0
@@ -104,7 +104,7 @@ class Inbox:
         """Wait until a message has come, whoever takes it."""
         before = self._came
         self.poll()
-        step = self._step
+        step = self.step
         if step is None or self._came != before:
             return
         if step.waits_for is None:
@@ -119,15 +119,15 @@ class Inbox:
     def leave(self) -> None:
         """Let the app believe that its client left, from its next turn on; may be called from another task."""
         self._leaving = True
-        if self._step is not None and self._step.waits_for is not None:
-            self._step.waits_for.cancel()  # which wakes whoever waits for it
+        if self.step is not None and self.step.waits_for is not None:
+            self.step.waits_for.cancel()  # which wakes whoever waits for it
 
     def poll(self) -> bool:
         """Take what has come, without waiting; return whether the client left."""
         if self._leaving:
             self.disconnected = True
             self.close()
-        step = self._step
+        step = self.step
         while not self.disconnected and (step is None or step.ready()):
             if step is None:
                 if self._is_full():
@@ -143,14 +143,14 @@ class Inbox:
 
     def _advance(self, step: Step) -> bool:
         """Advance the held ``receive()``; return whether it is over."""
-        self._step = None
+        self.step = None
         try:
             if step.advance():
                 self._take(step.value)
                 return True
         except asyncio.CancelledError:  # we gave this call up ourselves, in refresh()
             return True
-        self._step = step
+        self.step = step
         return False
 
     def _is_full(self) -> bool:
@@ -184,7 +184,7 @@ class Inbox:
             self.poll()
         if self.disconnected:
             return True
-        step = self._step
+        step = self.step
         if step is not None and self._listener is not waiter:
             self._listener = waiter
             if step.waits_for is None:
@@ -195,7 +195,7 @@ class Inbox:
 
     def refresh(self) -> None:
         """Give up the held ``receive()`` and call it again, which makes uvicorn read on."""
-        step = self._step
+        step = self.step
         if step is not None and not self._readers and not step.ready():
             assert step.waits_for is not None
             step.waits_for.cancel()
@@ -203,7 +203,7 @@ class Inbox:
 
     def close(self) -> None:
         """Give up the held ``receive()``: the exchange is over."""
-        step, self._step = self._step, None
+        step, self.step = self.step, None
         if step is not None:
             try:
                 step.cancel()

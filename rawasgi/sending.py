@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NoReturn
 
-from rawasgi.asgi import HTTPResponseStart, Send
+from rawasgi.asgi import HTTPResponseBody, HTTPResponseStart, Send
 from rawasgi.driving import CLEAR, NOT, Driver, Gone
 from rawasgi.errors import AppError
 from rawasgi.inbox import Inbox
@@ -87,7 +87,7 @@ def send_stream(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: S
     Spec: "Response Start", "Response Body", "Disconnect - receive event".
     """
     sender = _Sender(body, start, inbox, send)
-    return sender.drive(sender.produce())
+    return sender.drive(sender.produce(start))
 
 
 def close_unsent(body: Streaming, inbox: Inbox, send: Send) -> Awaitable[None]:
@@ -116,7 +116,7 @@ class _Sender(Driver):
         body = self._body
         self._set_up(body.send, body.cleanup, body.beat, body.every)
 
-    async def produce(self) -> None:
+    async def produce(self, start: HTTPResponseStart) -> None:
         """Send everything, up to the end of the body, and close the source."""
         body = self._body
         source, encoded = body.source, body.encode
@@ -125,9 +125,12 @@ class _Sender(Driver):
         send = self._send
         ready = bytes if encoded is encode else _NoItem
         size = 0
-        last = turn = monotonic()
+        now = monotonic()
+        prompt, fair = now + _PROMPT, now + _FAIR
         try:
-            self._promise()
+            for name, value in start["headers"]:
+                if len(name) == 14 and name.lower() == b"content-length":
+                    self._left = int(value)
             async for chunk in source:
                 if type(chunk) is not ready:
                     chunk = encoded(chunk)
@@ -149,26 +152,46 @@ class _Sender(Driver):
                         raise Gone
                     if self._ahead is not None:
                         await self._behind()
-                    last = turn = monotonic()
+                    now = monotonic()
+                    prompt, fair = now + _PROMPT, now + _FAIR
                 kept.append(chunk)
                 size += len(chunk)
                 now = monotonic()
-                if size >= limit or now - last > _PROMPT or now - turn > _FAIR:
+                if size >= limit or now > prompt or now > fair:
                     size = 0
                     await self._flush(True)
-                    if now - turn > _FAIR:
+                    if now > fair:
                         await give_way()
-                        turn = monotonic()
-                last = now
+                        fair = monotonic() + _FAIR
+                prompt = now + _PROMPT
             if self._ahead is not None:
                 await self._behind()
-            await self._flush(False)
+            message = self._joined(False)  # as _flush, without its coroutine
+            try:
+                if self._start is not None:
+                    await send(self._begun())
+                await send(message)
+            except Exception as error:
+                _lost(error)
         finally:
             if getattr(source, "ag_frame", source) is not None:  # a generator that has ended needs no closing
                 await self.close()
 
     async def _flush(self, more_body: bool) -> None:
         """Send what was kept as one message, after the start if that is still to be sent."""
+        message = self._joined(more_body)
+        try:
+            if self._start is not None:
+                await self._send(self._begun())
+            await self._send(message)
+        except Exception as error:
+            _lost(error)
+        finally:
+            self._sending = False
+            self._deadline = None
+
+    def _joined(self, more_body: bool) -> HTTPResponseBody:
+        """Return what was kept as one message, which is sent now."""
         if self._gone:
             raise Gone
         kept = self._kept
@@ -177,29 +200,20 @@ class _Sender(Driver):
         if self._left is not None:
             self._count(len(chunk), more_body)
         self._sending = True
-        try:
-            if self._start is not None:
-                start, self._start = self._start, None
-                self._inbox.answered = True
-                await self._send(start)
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": more_body})
-        except Exception as error:
-            _lost(error)
-        finally:
-            self._sending = False
-            self._deadline = None
+        return {"type": "http.response.body", "body": chunk, "more_body": more_body}
+
+    def _begun(self) -> HTTPResponseStart:
+        """Return the start, which is sent now."""
+        assert self._start is not None
+        start, self._start = self._start, None
+        self._inbox.answered = True
+        return start
 
     async def _behind(self) -> None:
         """Wait for the flush that went ahead of the source's wait, and that send() holds up for longer."""
         self._free = self._waiter.get_loop().create_future()
         await self._free
         self._free = None
-
-    def _promise(self) -> None:
-        assert self._start is not None
-        for name, value in self._start["headers"]:
-            if len(name) == 14 and name.lower() == b"content-length":
-                self._left = int(value)
 
     def _count(self, size: int, more_body: bool) -> None:
         """Hold the body to its Content-Length (RFC 9110, 8.6): most servers fail late, and some not at all."""
