@@ -57,13 +57,15 @@ class Response:
             headers = tuple(field for field in headers if field[0] not in _CONNECTION_FIELDS)
         start: HTTPResponseStart = {"type": "http.response.start", "status": self.status, "headers": headers}
         body = self.body
+        bodiless = scope["method"] == "HEAD" or self.status in _BODILESS
+        if isinstance(body, Streaming) and not bodiless:
+            return send_stream(body, start, inbox, send)
         if isinstance(body, bytes):
-            return _send_whole(b"" if scope["method"] == "HEAD" else body, start, inbox, send)
-        if scope["method"] == "HEAD" or self.status in _BODILESS:
+            return _send_whole(b"" if bodiless else body, start, inbox, send)
+        if bodiless:
             return _send_none(body, start, inbox, send)
-        if isinstance(body, FileParts):
-            return send_file(body, start, scope, inbox, send)
-        return send_stream(body, start, inbox, send)
+        assert isinstance(body, FileParts)
+        return send_file(body, start, scope, inbox, send)
 
 
 # What frozen keeps from everybody else, in half the time of the __init__ that dataclass would write.

@@ -116,9 +116,9 @@ class Router(Answering):
     # Answering
 
     def _app(self, scope: Scope) -> tuple[App, HTTPScope | WebSocketScope]:
-        if scope["type"] == "websocket":
-            return self._websocket(scope)
         if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                return self._websocket(scope)
             raise AppError(f"a Router answers http and websocket, not {scope['type']}: wrap it in lifespan()")
         path = paths.own_path(scope) if scope.get("root_path") else scope["path"]
         first = self._table.match(path)  # nearly always the one, and found in half the time

@@ -132,10 +132,10 @@ class _Sender(Driver):
                 if len(name) == 14 and name.lower() == b"content-length":
                     self._left = int(value)
             async for chunk in source:
-                if type(chunk) is not ready:
+                if chunk.__class__ is not ready:
                     chunk = encoded(chunk)
-                if waited := self._waited:
-                    self._waited = NOT
+                if self._waited:
+                    waited, self._waited = self._waited, NOT
                     self._silence, self._sent = None, True
                     size = 0
                     if waited == CLEAR:
