@@ -273,7 +273,7 @@ class Driver(Clocks, ABC):
     def _has_left(self) -> bool:
         """Read what the server has to say of the client."""
         self._busy = self._deferred
-        if self._timer is None:
+        if self._ring is None:
             self._start_clock()
         if self._stale:
             self._stale = False

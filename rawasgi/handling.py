@@ -43,12 +43,15 @@ class Answering(ABC):
         inbox = Inbox.of(receive)
         try:
             try:
-                result: Any = app.function(Request(seen, inbox))
-                response = app.kind(result) if app.is_stream else await result
+                made: Any = app.function(Request(seen, inbox))
+                response = app.kind(made) if app.is_stream else await made
+                del made  # the coroutine, which would stay as long as its stream does
                 if not isinstance(response, Response):
                     response = _response(response)
                 if isinstance(response, Response):
-                    await response.answer(seen, inbox, send)
+                    made = response.answer(seen, inbox, send)
+                    del response  # for the same reason
+                    await made
                 else:
                     inbox.answered = True  # what is not ours answers for itself
                     await response(seen, inbox, send)

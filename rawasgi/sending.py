@@ -87,7 +87,7 @@ def send_stream(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: S
     Spec: "Response Start", "Response Body", "Disconnect - receive event".
     """
     sender = _Sender(body, start, inbox, send)
-    return sender.drive(sender.produce(start))
+    return sender.drive(sender.produce())
 
 
 def close_unsent(body: Streaming, inbox: Inbox, send: Send) -> Awaitable[None]:
@@ -116,7 +116,7 @@ class _Sender(Driver):
         body = self._body
         self._set_up(body.send, body.cleanup, body.beat, body.every)
 
-    async def produce(self, start: HTTPResponseStart) -> None:
+    async def produce(self) -> None:
         """Send everything, up to the end of the body, and close the source."""
         body = self._body
         source, encoded = body.source, body.encode
@@ -128,9 +128,7 @@ class _Sender(Driver):
         now = monotonic()
         prompt, fair = now + _PROMPT, now + _FAIR
         try:
-            for name, value in start["headers"]:
-                if len(name) == 14 and name.lower() == b"content-length":
-                    self._left = int(value)
+            self._promise()
             async for chunk in source:
                 if chunk.__class__ is not ready:
                     chunk = encoded(chunk)
@@ -214,6 +212,12 @@ class _Sender(Driver):
         self._free = self._waiter.get_loop().create_future()
         await self._free
         self._free = None
+
+    def _promise(self) -> None:
+        assert self._start is not None
+        for name, value in self._start["headers"]:
+            if len(name) == 14 and name.lower() == b"content-length":
+                self._left = int(value)
 
     def _count(self, size: int, more_body: bool) -> None:
         """Hold the body to its Content-Length (RFC 9110, 8.6): most servers fail late, and some not at all."""

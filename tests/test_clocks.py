@@ -1,7 +1,10 @@
-"""When a response calls receive() anew, in virtual seconds: a server may have stopped reading, and its client left."""
+"""When a response calls receive() anew, in virtual seconds: a server may have stopped reading, and its client left.
+
+And how many timers that takes, where many responses wait.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import clock
 import pytest
@@ -51,3 +54,84 @@ def test_it_is_called_anew_only_when_nothing_was_sent(
     pause: float, count: int, heartbeat: float | None, wanted: list[float]
 ) -> None:
     assert clock.run(calls(paced(pause, count), heartbeat)) == wanted
+
+
+async def silent() -> AsyncIterator[str]:
+    await asyncio.sleep(3600)
+    yield "too late"
+
+
+class Crowd:
+    """Silent responses with a heartbeat each 10 seconds. ``beats``: when each has sent one. ``rings``: timers."""
+
+    def __init__(self) -> None:
+        self.beats: dict[int, list[float]] = {}
+        self.rings: list[asyncio.TimerHandle] = []
+        call_at = clock.loop().call_at
+
+        def counted(when: float, callback: Callable[..., object], *args: object, **options: object) -> object:
+            handle = call_at(when, callback, *args, **options)  # type: ignore[arg-type]  # passed on as it came
+            if getattr(callback, "__name__", "") == "_ring":
+                self.rings.append(handle)
+            return handle
+
+        clock.loop().call_at = counted  # type: ignore[method-assign,assignment]  # it is what is counted
+
+    def begin(self, number: int) -> "asyncio.Task[None]":
+        self.beats[number] = []
+
+        async def receive() -> Received:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+
+        async def send(message: Sent) -> None:
+            if message["type"] == "http.response.body" and message["body"]:
+                self.beats[number].append(clock.now())
+
+        return asyncio.create_task(respond.sse(silent(), heartbeat=10)(SCOPE, receive, send))
+
+
+async def ended(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+def test_responses_that_begin_together_share_a_timer() -> None:
+    async def script() -> None:
+        crowd = Crowd()
+        tasks = [crowd.begin(number) for number in range(100)]
+        await asyncio.sleep(35)
+        assert all(beats == [10, 20, 30] for beats in crowd.beats.values())
+        assert len(crowd.rings) == 5  # at 2, 10, 20, 30, and one to come
+        await ended(tasks)
+        assert crowd.rings[-1].cancelled()
+
+    clock.run(script())
+
+
+def test_who_ends_leaves_the_others_their_timer() -> None:
+    async def script() -> None:
+        crowd = Crowd()
+        tasks = [crowd.begin(number) for number in range(10)]
+        await asyncio.sleep(5)
+        await ended(tasks[1:])
+        await asyncio.sleep(10)
+        assert crowd.beats == {0: [10], **{number: [] for number in range(1, 10)}}
+        await ended(tasks[:1])
+
+    clock.run(script())
+
+
+def test_who_begins_at_another_time_beats_at_another_time() -> None:
+    async def script() -> None:
+        crowd = Crowd()
+        tasks = []
+        for number in range(3):
+            tasks.append(crowd.begin(number))
+            await asyncio.sleep(0.25)
+        await asyncio.sleep(11)
+        assert crowd.beats == {0: [10], 1: [10.25], 2: [10.5]}
+        await ended(tasks)
+
+    clock.run(script())

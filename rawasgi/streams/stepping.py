@@ -116,7 +116,10 @@ class Step:
             except BaseException as error:
                 failure = error
         if failure is not None:  # not from within the except: the awaitable would see it in sys.exception()
-            return self.throw(failure)
+            try:
+                return self.throw(failure)
+            finally:
+                del failure  # its traceback has this frame: a cycle, for the collector to find
         try:
             waits_for = self._generator.send(None)
         except StopIteration as stop:
@@ -152,6 +155,8 @@ class Step:
         except StopIteration as stop:
             self.value = stop.value
             return True
+        finally:
+            del error  # as in advance
         return self.hold(waits_for)
 
 

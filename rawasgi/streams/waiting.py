@@ -53,7 +53,7 @@ class Waiter:
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop or asyncio.get_running_loop()
         self._asyncio_future_blocking = False
-        self._callbacks: list[tuple[Callable[[Any], object], Context | None]] = []
+        self._callbacks: tuple[Any, ...] = ()  # a callback, its context, and so on: mostly one, and less than a list
         self._context: Context | None = None
         self._moved = self._due = False  # more than one task has waited; it will fire in the next turn
         self.wake_up: Callable[[Any], object] | None = None
@@ -89,10 +89,11 @@ class Waiter:
         self.woken = True
         if self.lent is not None:
             self._take_back()
-        callbacks, self._callbacks = self._callbacks, []
-        for callback, context in callbacks:
+        callbacks, self._callbacks = self._callbacks, ()
+        for index in range(0, len(callbacks), 2):
+            callback: Callable[[Any], object] = callbacks[index]
             if self._moved:
-                self._loop.call_soon(callback, self, context=context)
+                self._loop.call_soon(callback, self, context=callbacks[index + 1])
             else:
                 callback(self)
 
@@ -126,7 +127,7 @@ class Waiter:
         return self._loop
 
     def add_done_callback(self, callback: Callable[[Any], object], *, context: Context | None = None) -> None:
-        self._callbacks.append((callback, context))
+        self._callbacks += (callback, context)
         if context is not self._context and context is not None:
             self._moved = self._context is not None
             self._context = context

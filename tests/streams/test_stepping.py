@@ -1,6 +1,9 @@
 """Step, settle and Waiter: what an awaitable waits for is held by hand, and nobody else notices."""
 
 import asyncio
+import contextlib
+import gc
+import weakref
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
 from typing import TypeVar
@@ -396,3 +399,32 @@ def test_a_task_that_waits_after_another_is_woken_in_its_own_context() -> None:
         assert var.get() == "main"
 
     clock.run(main())
+
+
+def test_a_step_that_is_given_up_leaves_nothing_to_the_collector() -> None:
+    """The frames of its traceback, and of whoever called, would stay until the collector comes."""
+
+    class Held:
+        pass
+
+    async def waiting(future: asyncio.Future[None], held: Held) -> None:
+        await future
+
+    def ended() -> weakref.ref[Held]:
+        held = Held()
+        future = asyncio.get_running_loop().create_future()
+        step = Step(waiting(future, held))
+        step.advance()
+        future.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            step.advance()
+        return weakref.ref(held)
+
+    async def script() -> None:
+        gc.disable()
+        try:
+            assert ended()() is None
+        finally:
+            gc.enable()
+
+    asyncio.run(script())
