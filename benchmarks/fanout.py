@@ -22,7 +22,7 @@ from benchmarks.serving import Served
 
 FOLLOWERS, QUICK = 10_000, 1_000
 WRITING = (
-    "Naked, which is a queue and a send() a follower, takes 275 on this machine; most of it is the system's write."
+    "Naked, which is a queue and a send() a follower, takes 277 on this machine; most of it is the system's write."
 )
 EVENTS = 10
 FIRST = 100  # followers that come before the memory is measured

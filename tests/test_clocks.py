@@ -10,7 +10,7 @@ import clock
 import pytest
 from test_driving import SCOPE
 
-from rawasgi import respond
+from rawasgi import clocks, respond
 from rawasgi.asgi import Received, Sent
 
 
@@ -106,6 +106,7 @@ def test_responses_that_begin_together_share_a_timer() -> None:
         assert len(crowd.rings) == 5  # at 2, 10, 20, 30, and one to come
         await ended(tasks)
         assert crowd.rings[-1].cancelled()
+        assert clocks._rings[clock.loop()] == {}
 
     clock.run(script())
 
