@@ -111,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "bench",
         help="measure against bare ASGI and eight others; what follows goes to benchmarks/",
-        usage="dev.py bench [--quick] [--check] [--only NAME] [--peers A,B] [--server NAME] [--report FILE] ...",
+        usage="dev.py bench [--quick] [--check] [--only NAME] [--peers A,B] [--server NAME] [--report FILE --readme]",
         description="Measure; benchmarks/README.md has all the arguments, and the questions.",
         allow_abbrev=False,
     )

@@ -20,7 +20,7 @@ QUESTION = Question(
     figures=measuring.rates("MiB"),
     path="/file/1",
     measure=measure,
-    turns=3,
+    turns=10,
     rounds=2,
     targets={"uvicorn": (Target(FASTAPI, faster=4), Target(NGINX, faster=1))},
 )

@@ -54,7 +54,7 @@ class Driver(Clocks, ABC):
     """One response under way: *send* and *cleanup*, in seconds, limit one send and the closing."""
 
     __slots__ = (
-        *("_ahead", "_busy", "_cancelled", "_cleanup_limit", "_closing", "_deferred", "_error", "_free", "_gone"),
+        *("_ahead", "_cancelled", "_cleanup_limit", "_closing", "_deferred", "_error", "_free", "_gone"),
         *("_inbox", "_kept", "_left", "_lost", "_overdue", "_send_limit", "_start", "_waited"),
     )
 
@@ -75,7 +75,7 @@ class Driver(Clocks, ABC):
         self._set_up_clocks(beat, every)
         self._send_limit = send
         self._cleanup_limit = cleanup
-        self._busy = True  # every turn must be looked at: nobody listens to the inbox yet
+        self._waiter.called = True  # nobody listens to the inbox yet
         self._free: asyncio.Future[None] | None = None  # the coroutine waits for the flush ahead
         self._deferred = False  # a cancellation waits for send()
         self._cancelled = False  # while closing; kept for afterwards
@@ -109,7 +109,7 @@ class Driver(Clocks, ABC):
                 # time, and of a source that only gives way, a tenth.
                 clear = self._is_clear()
                 waited = CLEAR if clear else WAITED
-                while not (waiter.called or kept or self._busy):
+                while not (waiter.called or kept):
                     self._waited = waited
                     if beats and self._silence is None and not self._sending:
                         self._silence = waiter.get_loop().time()
@@ -211,7 +211,7 @@ class Driver(Clocks, ABC):
 
     def _end_wait(self) -> None:
         if self._waiter.cancelled:  # also if the step goes on at once
-            self._busy = True
+            self._waiter.called = True
         if self._ahead is not None and self._ahead.ready():
             self._advance_ahead()
 
@@ -266,13 +266,13 @@ class Driver(Clocks, ABC):
     def _defer(self) -> None:
         """Let the send that holds us up go on: the cancellation may be a source's, under a wrapper that reads ahead."""
         self._deferred = True
-        self._busy = True
+        self._waiter.called = True  # every turn must be looked at
         self._deadline = None
         self._expect(min(self._send_limit, self._cleanup_limit))
 
     def _has_left(self) -> bool:
         """Read what the server has to say of the client."""
-        self._busy = self._deferred
+        self._waiter.called = self._waiter.called or self._deferred
         if self._ring is None:
             self._start_clock()
         if self._stale:

@@ -124,6 +124,7 @@ class _Sender(Driver):
         kept = self._kept
         send = self._send
         ready = bytes if encoded is encode else _NoItem
+        beats = body.beat is not None
         size = 0
         now = monotonic()
         prompt, fair = now + _PROMPT, now + _FAIR
@@ -133,10 +134,11 @@ class _Sender(Driver):
                 if chunk.__class__ is not ready:
                     chunk = encoded(chunk)
                 if self._waited:
-                    waited, self._waited = self._waited, NOT
-                    self._silence, self._sent = None, True
-                    size = 0
-                    if waited == CLEAR:
+                    clear, self._waited = self._waited == CLEAR, NOT
+                    self._sent = True
+                    if beats:
+                        self._silence = None
+                    if clear:
                         # as _flush, without its coroutine and the clock: a tenth of what a paced item costs
                         self._sending = True
                         try:
@@ -150,6 +152,7 @@ class _Sender(Driver):
                         raise Gone
                     if self._ahead is not None:
                         await self._behind()
+                    size = 0
                     now = monotonic()
                     prompt, fair = now + _PROMPT, now + _FAIR
                 kept.append(chunk)

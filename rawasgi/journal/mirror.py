@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from rawasgi.formats.json_text import compact
 from rawasgi.formats.sse import Event
 from rawasgi.journal.base import Entry, Follower, Gap, Journal, Slow, latest
 from rawasgi.streams import Stream
@@ -54,7 +55,7 @@ class Kept:
 
 def write(event: Event, key: str | None) -> str:
     fields = [event.data, event.event, event.retry, event.comment, key]
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return compact(fields)
 
 
 class Mirror(Journal):
