@@ -40,9 +40,6 @@ from rawasgi.inbox import Inbox
 from rawasgi.streams.stepping import Step, is_cancelled
 from rawasgi.streams.waiting import Waiter
 
-# Whether the source has waited since its last item; and if so, whether it waits at each, and all that came before is
-# out: then the next one can be sent without further thought.
-NOT, WAITED, CLEAR = 0, 1, 2
 _ENDED: Any = object()
 
 
@@ -65,7 +62,9 @@ class Driver(Clocks, ABC):
     _kept: list[bytes]  # what goes out before the source may wait
     _left: int | None  # bytes that the Content-Length promises
     _start: HTTPResponseStart | None  # None once it was sent
-    _waited: int
+    # None: the source has not waited since its last item. Else it has, and this is whether it waits at each, and all
+    # that came before is out: then the next one can be sent without further thought.
+    _waited: bool | None
 
     @abstractmethod
     def _begin(self) -> None:
@@ -108,9 +107,10 @@ class Driver(Clocks, ABC):
                 # As what follows, for as long as there is nothing to do but to wait for the source: a third of the
                 # time, and of a source that only gives way, a tenth.
                 clear = self._is_clear()
-                waited = CLEAR if clear else WAITED
+                if not (self._sending or self._closing or self._gone):
+                    self._deadline = None
                 while not (waiter.called or kept):
-                    self._waited = waited
+                    self._waited = clear
                     if beats and self._silence is None and not self._sending:
                         self._silence = waiter.get_loop().time()
                     try:
@@ -207,7 +207,7 @@ class Driver(Clocks, ABC):
         if self._kept or (self._start is not None and not self._inbox.is_reading):
             self._ahead = Step(self._flush(True))
             self._advance_ahead()
-        self._waited = CLEAR if paced and self._is_clear() else WAITED
+        self._waited = paced and self._is_clear()
 
     def _end_wait(self) -> None:
         if self._waiter.cancelled:  # also if the step goes on at once
@@ -250,7 +250,7 @@ class Driver(Clocks, ABC):
                 return (cancelled or is_cancelled()) and step.cancel(*waiter.text)
         if self._lost or self._is_late() or self._has_left():
             self._gone, self._deadline = True, None
-            self._waited = WAITED
+            self._waited = False
             self._kept.clear()
             self._cancelled = self._deferred
             for_send = self._for_send()

@@ -28,7 +28,7 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from rawasgi.asgi import HTTPResponseBody, HTTPResponseStart, Send
-from rawasgi.driving import CLEAR, NOT, Driver, Gone
+from rawasgi.driving import Driver, Gone
 from rawasgi.errors import AppError
 from rawasgi.inbox import Inbox
 from rawasgi.streams.base import close
@@ -108,8 +108,7 @@ class _Sender(Driver):
         self._inbox = inbox
         self._send = send
         self._kept = []
-        self._left = self._ahead = self._deadline = None
-        self._waited = NOT
+        self._left = self._ahead = self._deadline = self._waited = None
         self._sending = self._closing = self._gone = False
 
     def _begin(self) -> None:
@@ -131,14 +130,15 @@ class _Sender(Driver):
         try:
             self._promise()
             async for chunk in source:
-                if chunk.__class__ is not ready:
+                if type(chunk) is not ready:
                     chunk = encoded(chunk)
-                if self._waited:
-                    clear, self._waited = self._waited == CLEAR, NOT
+                waited = self._waited
+                if waited is not None:
+                    self._waited = None
                     self._sent = True
                     if beats:
                         self._silence = None
-                    if clear:
+                    if waited:
                         # as _flush, without its coroutine and the clock: a tenth of what a paced item costs
                         self._sending = True
                         try:
@@ -146,7 +146,6 @@ class _Sender(Driver):
                         except Exception as error:
                             _lost(error)
                         self._sending = False
-                        self._deadline = None
                         continue
                     if self._gone:  # a source that yields all the same; what it does next may be its clean-up
                         raise Gone
@@ -189,7 +188,6 @@ class _Sender(Driver):
             _lost(error)
         finally:
             self._sending = False
-            self._deadline = None
 
     def _joined(self, more_body: bool) -> HTTPResponseBody:
         """Return what was kept as one message, which is sent now."""
@@ -200,7 +198,7 @@ class _Sender(Driver):
         kept.clear()
         if self._left is not None:
             self._count(len(chunk), more_body)
-        self._sending = True
+        self._sending, self._deadline = True, None
         return {"type": "http.response.body", "body": chunk, "more_body": more_body}
 
     def _begun(self) -> HTTPResponseStart:
