@@ -29,6 +29,7 @@ QUESTION = Question(
     figures=(Figure("p99, ms"), Figure("p50, ms"), Figure("% of a core")),
     path="/paced/100",
     measure=measure,
+    turns=2,
     rounds=3,
     targets={"uvicorn": (Target(NAKED, slower=1.1),)},
 )

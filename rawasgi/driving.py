@@ -119,18 +119,20 @@ class Driver(Clocks, ABC):
                         else:
                             if waiter.cancelled or not clear or self._sending or self._closing:
                                 break
-                            if waits_for is step.waits_for:
-                                step.wake(waiter)
-                                yield waiter.block()
-                            elif step.lend(waits_for, waiter):
+                            if waits_for is not step.waits_for and step.lend(waits_for, waiter):
                                 yield waits_for
-                            elif step.follow(waits_for, waiter):
-                                yield waiter.block()
+                                if waiter.called:
+                                    break
+                                step.waits_for = None  # it is done, and well: an error of it would be thrown in here
                             else:
-                                break
-                            if waiter.called or waiter.cancelled or not step.settled():
-                                break
-                            waiter.woken = False
+                                if waits_for is step.waits_for:
+                                    step.wake(waiter)
+                                elif not step.follow(waits_for, waiter):
+                                    break
+                                yield waiter.block()
+                                if waiter.called or waiter.cancelled or not step.settled():
+                                    break
+                                waiter.woken = False
                     except asyncio.CancelledError as error:
                         waiter.take(error)
                         break
@@ -162,7 +164,8 @@ class Driver(Clocks, ABC):
                 raise
         finally:
             if waiter is not None:
-                self._stop()
+                self._stop_clocks()
+                self._cancel_ahead()
             if self._inbox.step is not None:
                 self._inbox.close()
         if waiter is None:
@@ -283,10 +286,6 @@ class Driver(Clocks, ABC):
         except Exception as error:
             self._error = error
             return True
-
-    def _stop(self) -> None:
-        self._stop_clocks()
-        self._cancel_ahead()
 
     def _cancel_ahead(self) -> None:
         if self._ahead is not None:

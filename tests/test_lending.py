@@ -7,22 +7,14 @@ from typing import Any
 
 import pytest
 from serving import PATIENCE
+from test_driving import SCOPE
 
 from rawasgi import respond
-from rawasgi.asgi import HTTPScope, Received, Sent
+from rawasgi.asgi import Received, Sent
 from rawasgi.response import Response
 from rawasgi.sending import Streaming
 from rawasgi.streams.waiting import Waiter
 
-SCOPE: HTTPScope = {
-    "type": "http",
-    "asgi": {"version": "3.0"},
-    "http_version": "1.1",
-    "method": "GET",
-    "path": "/",
-    "query_string": b"",
-    "headers": [],
-}
 Future = asyncio.Future[None]
 
 
