@@ -3,9 +3,9 @@
 Where all-MiniLM-L6-v2 is installed (minilm.py), what BM25 finds for an English question is put in order by its meaning.
 """
 
-import ast
 import asyncio
 import functools
+import inspect
 import math
 import re
 import threading
@@ -83,14 +83,16 @@ def collect(root: Path) -> dict[str, str]:
         if path.is_file():
             documents[str(path.relative_to(root))] = path.read_text(encoding="utf-8")
     for path in sorted([*root.glob("rawasgi/**/*.py"), *root.glob("examples/**/*.py")]):
-        if docstring := ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))):
-            documents[str(path.relative_to(root))] = docstring
+        # No ast.parse(), which fails if another thread is in one, too, before Python 3.11.5 (SystemError).
+        code = compile(path.read_text(encoding="utf-8"), path, "exec", dont_inherit=True)
+        if code.co_names[:1] == ("__doc__",):
+            documents[str(path.relative_to(root))] = inspect.cleandoc(code.co_consts[0])
     return documents
 
 
 def project_index() -> Index:
     """The index of this project's own documents, made once. Blocks."""
-    with _INDEXING:  # two threads in ast.parse() at once fail on Python 3.11 (SystemError)
+    with _INDEXING:
         return _project_index()
 
 
