@@ -6,7 +6,6 @@ from benchmarks.peers import NAKED
 from benchmarks.question import Question, Sample, Target, Turn
 
 CHUNKS, QUICK = 10_000, 2_000
-WATCHING = "It is 1.02 to 1.07, by the minute: to see who waits, and whether the client left, is 57 bytecodes a chunk."
 
 
 def measure(turn: Turn) -> Sample:
@@ -23,5 +22,5 @@ QUESTION = Question(
     measure=measure,
     turns=24,  # a difference of a few per cent, on a machine whose speed is another one each second
     fresh=4,
-    targets={"uvicorn": (Target(NAKED, slower=1.05, reason=WATCHING, holds=1.1),)},
+    targets={"uvicorn": (Target(NAKED, slower=1.05),)},
 )

@@ -27,12 +27,7 @@ QUESTION = Question(
     note=f"naked-joined sends the five in one message, and our two headers; it does nothing else; {wrk.NOTE}",
     targets={
         "uvicorn": (
-            Target(
-                FASTAPI,
-                faster=7,
-                reason="It is 6.5 to 8.0, by the minute: naked-joined, with nothing of ours, is 8.5 to 9.",
-                holds=6,
-            ),
+            Target(FASTAPI, faster=7),
             Target(
                 NAKED,
                 faster=2,
