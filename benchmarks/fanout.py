@@ -148,6 +148,6 @@ QUESTION = Question(
     rounds=2,
     missing=crowds.needing(FOLLOWERS),
     peers=(NAKED, RAW, "starlette", "sse-starlette"),
-    targets={"uvicorn": (Target(most=150, reason=WRITING, holds=1000),)},
+    targets={"uvicorn": (Target(most=150, reason=WRITING, holds=500),)},
     note="A queue a follower for all but raw, which has a journal. A full garbage collection holds up some events.",
 )

@@ -1,4 +1,7 @@
-"""What a response does by the clock: give up what takes too long, beat in a silence, look for its client anew."""
+"""What a response does by the clock: give up what takes too long, beat in a silence, look for its client anew.
+
+The first has a timer of the response's own. The other two come seldom and for many at a time: they share a ``Ring``.
+"""
 
 import asyncio
 from math import ceil
@@ -22,7 +25,7 @@ class Ring:
         self._clocks: set[Clocks] = set()
         self._of_loop = of_loop
         self._when = when
-        self._timer = loop.call_at(when, self._ring)
+        self._timer = loop.call_at(when, self._go_off)
         of_loop[when] = self
 
     @classmethod
@@ -35,11 +38,12 @@ class Ring:
         return ring
 
     def leave(self, clocks: "Clocks") -> None:
+        """Do not call *clocks*; the last one takes the timer along."""
         self._clocks.discard(clocks)
         if not self._clocks and self._of_loop.pop(self._when, None) is not None:
             self._timer.cancel()
 
-    def _ring(self) -> None:
+    def _go_off(self) -> None:
         del self._of_loop[self._when]
         for clocks in self._clocks:
             clocks.tick()
@@ -49,7 +53,7 @@ _rings: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, Ring]] = WeakKe
 
 
 class Clocks:
-    """The two timers of one response; each wakes ``_waiter``, and its task then sees what is to be done."""
+    """The alarm and the ring of one response; each wakes ``_waiter``, and its task then sees what is to be done."""
 
     # Slots: what is set late, when many streams wait, would each time make a dict of its own of 1.4 KB.
     __slots__ = (
@@ -69,7 +73,7 @@ class Clocks:
         self._beats = False  # it is time for a beat
         self._stale = False  # receive() is to be called anew
         self._refresh_after = _REFRESH
-        self._ring: Ring | None = None  # of both
+        self._ring: Ring | None = None
         self._alarm: asyncio.TimerHandle | None = None
 
     def _expect(self, seconds: float) -> None:

@@ -43,15 +43,15 @@ class Answering(ABC):
         inbox = Inbox.of(receive)
         try:
             try:
-                made: Any = app.function(Request(seen, inbox))
-                response = app.kind(made) if app.is_stream else await made
-                del made  # the coroutine, which would stay as long as its stream does
+                result: Any = app.function(Request(seen, inbox))
+                response = app.kind(result) if app.is_stream else await result
+                del result  # a coroutine that has ended would stay as long as its stream does
                 if not isinstance(response, Response):
                     response = _response(response)
                 if isinstance(response, Response):
-                    made = response.answer(seen, inbox, send)
-                    del response  # for the same reason
-                    await made
+                    sending = response.answer(seen, inbox, send)
+                    del response  # would stay as long, too
+                    await sending
                 else:
                     inbox.answered = True  # what is not ours answers for itself
                     await response(seen, inbox, send)

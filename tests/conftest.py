@@ -12,9 +12,11 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextvars import Context
 from pathlib import Path
 from types import AsyncGeneratorType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+
+from rawasgi.clocks import Ring
 
 T = TypeVar("T")
 PEERS: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
@@ -115,3 +117,17 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gc.collect(2 if has_run else 1)  # who runs no loop leaves nothing old; 10 ms each, for half of all tests
     logging.getLogger("asyncio").removeHandler(complaints)
     assert not left
+
+
+@pytest.fixture
+def rings(monkeypatch: pytest.MonkeyPatch) -> list[Ring]:
+    """The timers that responses share, as they are made."""
+    made: list[Ring] = []
+    make = Ring.__init__
+
+    def noted(ring: Ring, *arguments: Any) -> None:
+        make(ring, *arguments)
+        made.append(ring)
+
+    monkeypatch.setattr(Ring, "__init__", noted)
+    return made
