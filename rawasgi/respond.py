@@ -98,8 +98,7 @@ def stream(
         raise TypeError(
             f"a stream's source must be an async iterable, not {source!r}: wrap a blocking one in streams.from_thread()"
         )
-    body = Streaming(source, **how) if how else Streaming(source)  # no keywords, a third less
-    return Response(body, status, _streamed(headers, media_type))
+    return Response(Streaming(source, **how), status, _streamed(headers, media_type))
 
 
 def sse(

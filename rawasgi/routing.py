@@ -126,7 +126,7 @@ class Router(Answering):
             route, params = first
             app = route.methods.get(scope["method"])
             if app is not None:
-                return app, _with_params(scope, params) if params else scope
+                return app, _with_params(scope, params)
         return self._http(path, scope)
 
     def _http(self, path: str, scope: HTTPScope) -> tuple[App, HTTPScope]:
