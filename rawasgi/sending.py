@@ -118,6 +118,7 @@ class _Sender(Driver):
     async def produce(self) -> None:
         """Send everything, up to the end of the body, and close the source."""
         body = self._body
+        items: object = None
         source, encoded = body.source, body.encode
         limit = _JOIN_BYTES if body.join else 0
         kept = self._kept
@@ -129,7 +130,8 @@ class _Sender(Driver):
         prompt, fair = now + _PROMPT, now + _FAIR
         try:
             self._promise()
-            async for chunk in source:
+            items = aiter(source)
+            async for chunk in items:
                 if type(chunk) is not ready:
                     chunk = encoded(chunk)
                 waited = self._waited
@@ -175,7 +177,7 @@ class _Sender(Driver):
                 _lost(error)
         finally:
             if getattr(source, "ag_frame", source) is not None:  # a generator that has ended needs no closing
-                await self.close()
+                await self.close(items)
 
     async def _flush(self, more_body: bool) -> None:
         """Send what was kept as one message, after the start if that is still to be sent."""
@@ -228,13 +230,13 @@ class _Sender(Driver):
             off = f"{-self._left} bytes longer" if self._left < 0 else f"{self._left} bytes shorter"
             raise AppError(f"the body is {off} than its content-length says: leave that header out, or make it right")
 
-    def close(self) -> Coroutine[Any, None, None]:
-        """Close the source."""
+    def close(self, items: object = None) -> Coroutine[Any, None, None]:
+        """Close the source, and *items*, its iterator."""
         self._closing, self._sending = True, False
         self._deadline = None
         if self._ahead is not None:
             self._cancel_ahead()
-        return close(self._body.source)
+        return close(self._body.source, items)
 
 
 # What says that the client left, in other words than an OSError: uvloop's transports, which uvicorn does not ask before

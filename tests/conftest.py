@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from rawasgi import sending
 from rawasgi.clocks import Ring
 
 T = TypeVar("T")
@@ -117,6 +118,12 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gc.collect(2 if has_run else 1)  # who runs no loop leaves nothing old; 10 ms each, for half of all tests
     logging.getLogger("asyncio").removeHandler(complaints)
     assert not left
+
+
+@pytest.fixture
+def no_time_passes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine an item may seem to have taken its time, and is sent by itself."""
+    monkeypatch.setattr(sending, "monotonic", lambda: 0.0)
 
 
 @pytest.fixture

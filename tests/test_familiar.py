@@ -314,6 +314,7 @@ def test_a_stream_leaves_as_it_comes() -> None:
     assert run(main()) == [(0.0, "你".encode()), (1.0, "好".encode())]
 
 
+@pytest.mark.usefixtures("no_time_passes_by_itself")
 def test_items_that_are_ready_together_leave_in_one_message_unless_join_is_false() -> None:
     class OneByOne(StreamingResponse):
         join = False

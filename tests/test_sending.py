@@ -8,13 +8,15 @@ from typing import cast
 import clock
 import pytest
 
-from rawasgi import Request, Response, handler, respond, sending
+from rawasgi import Request, Response, handler, respond
 from rawasgi.asgi import HTTPResponseStart, HTTPScope, Received, Sent
 from rawasgi.dev.client import connect, fetch
 from rawasgi.dev.exchange import Personality
 from rawasgi.errors import AppError, HTTPError
 from rawasgi.inbox import Inbox
 from rawasgi.sending import Streaming, send_stream
+
+pytestmark = pytest.mark.usefixtures("no_time_passes_by_itself")
 
 SCOPE: HTTPScope = {
     "type": "http",
@@ -32,12 +34,6 @@ def bodies(response: Response) -> list[bytes]:
     result = clock.run(fetch(response))
     sent = [message for direction, message in result.messages if direction == "send"]
     return [cast(bytes, message["body"]) for message in sent if message["type"] == "http.response.body"]
-
-
-@pytest.fixture(autouse=True)
-def no_time_passes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine an item may seem to have taken its time, and is sent by itself."""
-    monkeypatch.setattr(sending, "monotonic", lambda: 0.0)
 
 
 async def ready(*items: str) -> AsyncIterator[str]:
@@ -278,6 +274,34 @@ def test_an_error_of_send_is_raised_and_the_source_closed(at: int) -> None:
     with pytest.raises(LookupError):
         send(source, Server(LookupError(), at))
     assert source.closed
+
+
+class Rows:
+    """An iterable of which each iterator is an async generator of its own."""
+
+    closed = False
+
+    async def __aiter__(self) -> AsyncIterator[object]:
+        try:
+            yield "a"
+            yield None  # is no chunk
+        finally:
+            self.closed = True
+
+
+def test_the_iterator_of_a_source_is_closed_with_it() -> None:
+    """In its own task, before the error is raised: not when the garbage collector comes to it."""
+    rows = Rows()
+
+    async def script() -> bool:
+        start: HTTPResponseStart = {"type": "http.response.start", "status": 200, "headers": []}
+        server = Server(OSError(), -1)
+        with pytest.raises(TypeError, match="must be str") as raised:
+            await send_stream(Streaming(rows), start, Inbox(server.receive), server.send)
+        assert raised.traceback  # which holds the iterator
+        return rows.closed
+
+    assert clock.run(script())
 
 
 class FrameUnexpected(Exception):

@@ -103,6 +103,19 @@ class Source:
             self.log.append("closed")
 
 
+class Rows:
+    """An async iterable that is no iterator: each call of ``__aiter__`` opens *source*."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __aiter__(self) -> AsyncIterator[object]:
+        return self.source.items()
+
+    async def aclose(self) -> None:
+        self.source.log.append("left")
+
+
 class Plain:
     """An async iterator that is no generator; *how* makes what is awaited for an item."""
 

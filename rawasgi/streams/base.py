@@ -23,11 +23,14 @@ class DeadlineExceeded(TimeoutError):
 async def close(*streams: object) -> None:
     """Close *streams*, last to first, each whatever the others raise.
 
-    What has no ``aclose`` needs none. Raises: the last error, once all are closed; the earlier ones are its context.
+    What has no ``aclose`` needs none. A source is given with its iterator, which may be an async generator of its own
+    (``async def __aiter__``); what is both is closed once. Raises: the last error, once all are closed; the earlier
+    ones are its context.
     """
     for index in range(len(streams) - 1, -1, -1):
         aclose = getattr(streams[index], "aclose", None)
-        if aclose is not None:
+        both = index > 0 and streams[index] is streams[index - 1]
+        if aclose is not None and not both:
             try:
                 await aclose()
             except BaseException:
@@ -83,18 +86,19 @@ class Stream(AsyncIterator[T_co], Generic[T_co]):
 
 
 class owned(Generic[T]):
-    """``async with owned(source) as items`` closes *source* on leaving the block; *items* is its iterator."""
+    """``async with owned(source) as items`` closes both on leaving the block; *items* is the iterator of *source*."""
 
-    __slots__ = ("_source",)
+    __slots__ = ("_items", "_source")
 
     def __init__(self, source: AsyncIterable[T]) -> None:
         self._source = source
 
     async def __aenter__(self) -> AsyncIterator[T]:
-        return aiter(self._source)
+        self._items = aiter(self._source)
+        return self._items
 
     async def __aexit__(self, *_: object) -> None:
-        await close(self._source)
+        await close(self._source, self._items)
 
 
 class Pull(Generic[T]):
@@ -108,11 +112,15 @@ class Pull(Generic[T]):
     closing that the source's TimeoutError comes.
     """
 
-    __slots__ = ("_alarm", "_late", "_loop", "_next", "_source", "_step", "_told", "_until", "_waiter", "item", "over")
+    __slots__ = (
+        *("_alarm", "_items", "_late", "_loop", "_next", "_source", "_step", "_told", "_until", "_waiter"),
+        *("item", "over"),
+    )
 
     def __init__(self, source: AsyncIterable[T]) -> None:
         self._source = source
-        self._next = aiter(source).__anext__
+        self._items = aiter(source)
+        self._next = self._items.__anext__
         self._loop = asyncio.get_running_loop()
         self._waiter = Waiter(self._loop)
         self._step: Step | None = None
@@ -133,7 +141,7 @@ class Pull(Generic[T]):
         try:
             await self.stop()
         finally:
-            await close(self._source)
+            await close(self._source, self._items)
 
     def advance(self) -> bool:
         """Ask for the next item; return whether that is settled at once. Raises: what the source raises."""
@@ -208,7 +216,7 @@ class Pull(Generic[T]):
         try:
             async with asyncio.timeout(cleanup) as limit:
                 await self.stop()
-                await close(self._source)
+                await close(self._source, self._items)
         except TimeoutError:
             if not limit.expired():
                 raise

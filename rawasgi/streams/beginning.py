@@ -23,9 +23,9 @@ async def begun(source: AsyncIterable[T]) -> Stream[T]:
             head.append(item)
             break
     except BaseException:
-        await close(source)
+        await close(source, items)
         raise
-    return Stream(_begun(head, items, source), source)
+    return Stream(_begun(head, items, source), source, items)
 
 
 async def _begun(head: list[T], items: AsyncIterator[T], source: AsyncIterable[T]) -> AsyncIterator[T]:
@@ -35,4 +35,4 @@ async def _begun(head: list[T], items: AsyncIterator[T], source: AsyncIterable[T
         async for item in items:
             yield item
     finally:
-        await close(source)
+        await close(source, items)

@@ -4,7 +4,7 @@ import asyncio
 
 import clock
 import pytest
-from wrapping import ENDLESS, PAUSES, WRAPPERS, Plain, Source, collect, first, later, wrapped
+from wrapping import ENDLESS, PAUSES, WRAPPERS, Plain, Rows, Source, collect, first, later, wrapped
 
 
 @wrapped
@@ -18,6 +18,21 @@ def test_a_reader_that_breaks_off_closes_the_source_and_its_clean_up_is_not_cut_
             assert source.log[0] == "opened"
             assert source.log[-1] == "closed"
             await stream.aclose()  # once more does no harm
+
+    clock.run(main())
+
+
+@wrapped
+def test_the_iterator_of_a_source_is_closed_before_the_source(name: str) -> None:
+    """Not one object: ``async def __aiter__`` makes a new async generator of each call."""
+
+    async def main() -> None:
+        source = Source(ENDLESS)
+        stream = WRAPPERS[name][0](Rows(source))
+        await first(stream)
+        await stream.aclose()
+        assert source.log[:2] == ["opened", "closed"]
+        assert set(source.log[2:]) == {"left"}
 
     clock.run(main())
 

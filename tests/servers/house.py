@@ -234,6 +234,23 @@ async def few(request: Request) -> AsyncIterator[str]:
         await asyncio.sleep(0.05)
 
 
+taken = asyncio.Semaphore(0)
+
+
+@router.get("/steps")
+async def steps(request: Request) -> AsyncIterator[str]:
+    """Goes on when its client says that it has what came before."""
+    for number in range(3):
+        yield f"{number}\n"
+        await taken.acquire()
+
+
+@router.get("/took")
+async def took(request: Request) -> dict[str, object]:
+    taken.release()
+    return {}
+
+
 # Deadlines
 
 LIMIT = 0.3  # seconds
