@@ -6,11 +6,10 @@ import pytest
 from clients import Client
 from gateway import Gateway
 from known import on_all, on_gateways
-from serving import Server, silent
+from serving import TRIES, Server, silent
 
 TWENTY = 20
 SOON = 2.0  # seconds; on an idle machine it takes 10 to 50 ms, 10 of them in the source's own clean-up
-TRIES = 3  # so often a machine that is busy with other things may break that
 
 
 def leave(clients: list[Client]) -> None:

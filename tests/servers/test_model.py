@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from serving import PATIENCE, Client, Server, need
+from serving import PATIENCE, TRIES, Client, Server, need
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response as HTTPResponse
@@ -25,7 +25,6 @@ from examples.sources.tokens import Busy, End, Message, Options, Refused
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 SOON = 2.0  # seconds; on an idle machine it takes 10 to 100 ms
-TRIES = 3  # so often a machine that is busy with other things may break that
 RIVER = [Message("user", "Tell me a long story of a river.")]
 
 

@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 from known import on_all
-from serving import Server, silent
+from serving import TRIES, Server, silent
 
 HEARTBEAT = 0.5  # of the house
 LIMIT = HEARTBEAT + 5.0  # seconds, with the first _REFRESH of rawasgi.clocks in them
-TRIES = 3  # so often a machine that is busy with other things may break that
 
 
 async def ten_vanish(server: Server, source: str, method: str) -> float:
