@@ -14,15 +14,21 @@ farewell in the format of its stream and the end of its body. What has a Content
 finish. What has no format that we know, or is in a content coding already, is cut by an error (``CutOff``), so that
 nobody takes half of it for the whole.
 
+**A signal is not lost.** asyncio's own handlers, as granian sets them, learn of a signal by one byte in the pipe by
+which all threads wake the loop. If it is full (some 280 wake-ups that the loop has not come to yet), the byte is lost,
+and the server runs on for ever. So ``on_signals()`` gives signals a pipe of their own.
+
 **They come back one by one.** The farewell of an event stream says in ``retry`` when, each at another time, or the next
 process would get them all in one moment.
 """
 
 import asyncio
+import os
 import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
 
 from rawasgi import headers as fields
@@ -166,13 +172,49 @@ class Drain:
         for number in before:
             signal.signal(number, handle)
         try:
-            yield
-            if self.begun:
-                await self.wait()
+            with _pipe_for_signals(loop):
+                yield
+                if self.begun:
+                    await self.wait()
         finally:
             for number, former in before.items():
                 if signal.getsignal(number) is handle:
                     signal.signal(number, former)
+
+
+@contextmanager
+def _pipe_for_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let each signal reach the handlers of *loop*, also while the pipe is full that they are told by.
+
+    Where nothing is told by it there is nothing to do; nor on uvloop, where nothing but signals goes through it.
+    """
+    theirs = signal.set_wakeup_fd(-1)
+    if theirs == -1 or not isinstance(loop, asyncio.SelectorEventLoop):
+        signal.set_wakeup_fd(theirs)
+        yield
+        return
+    reader, writer = socket.socketpair()
+
+    def pass_on() -> None:
+        try:
+            # one at a time: what is not passed on stays here, and the loop comes again when it has emptied theirs
+            os.write(theirs, reader.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return
+        reader.recv(1)
+
+    with reader, writer:
+        reader.setblocking(False)
+        writer.setblocking(False)
+        loop.add_reader(reader, pass_on)
+        signal.set_wakeup_fd(writer.fileno())
+        try:
+            yield
+        finally:
+            loop.remove_reader(reader)
+            now = signal.set_wakeup_fd(theirs)
+            if now != writer.fileno():  # somebody has set another meanwhile
+                signal.set_wakeup_fd(now)
 
 
 class _Exchange:

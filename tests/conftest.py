@@ -15,11 +15,14 @@ from types import AsyncGeneratorType
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rawasgi import sending
 from rawasgi.clocks import Ring
 
 T = TypeVar("T")
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 PEERS: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
 
 

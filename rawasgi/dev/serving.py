@@ -116,7 +116,8 @@ def _hypercorn(options: argparse.Namespace) -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            # not the loop's own handlers, which may miss a signal: see rawasgi.shutdown
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
 
         async def stopped() -> None:
             await stop.wait()

@@ -476,7 +476,7 @@ def test_a_journal_in_memory_is_a_list_of_which_the_last_are_kept() -> None:
         make_house = staticmethod(lambda: Memory(max_items=5))
         make_loop = clock.Loop
 
-    run_state_machine_as_test(InMemory, settings=settings(max_examples=60, deadline=None))
+    run_state_machine_as_test(InMemory, settings=settings(max_examples=60))
 
 
 def test_a_journal_in_redis_is_a_list_of_which_the_last_are_kept(server: Valkey) -> None:
@@ -484,4 +484,4 @@ def test_a_journal_in_redis_is_a_list_of_which_the_last_are_kept(server: Valkey)
         make_house = staticmethod(lambda: InRedis(server, max_items=5))
         make_loop = asyncio.new_event_loop
 
-    run_state_machine_as_test(OverRedis, settings=settings(max_examples=12, deadline=None))
+    run_state_machine_as_test(OverRedis, settings=settings(max_examples=12))

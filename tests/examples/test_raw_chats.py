@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from pathlib import Path
 
 import clock
@@ -124,8 +124,11 @@ class Noted:
     def __init__(self, stage: Stream[object], name: str, closed: list[str]) -> None:
         self._stage, self._name, self._closed = stage, name, closed
 
-    def __aiter__(self) -> AsyncIterator[object]:
-        return aiter(self._stage)
+    def __aiter__(self) -> "Noted":
+        return self
+
+    def __anext__(self) -> Awaitable[object]:
+        return anext(self._stage)
 
     async def aclose(self) -> None:
         if self._name not in self._closed:
