@@ -162,10 +162,10 @@ class Question:
 
     *figures*: what is measured; the apps are ordered by the first. *measure*: returns the figures of one turn. *path*:
     what is compared between the apps before anything is timed, as *view* sees it. *app*: which app of each module.
-    *peers*: who is asked; None: all. *turns*: how often each app is measured in a round; *fresh*: in another process
-    after so many of them. *rounds*: in so many rounds at most. *targets*: by server. *curves*: whose figures follow one
-    another, from the first on. *missing*: returns why it cannot be asked here, or None. *quick*: whether it is asked at
-    all if it is to be quick.
+    *peers*: who is asked; None: all. *turns*: how often each app is measured in a round, and so many times that if only
+    what its targets are about is asked (*checked*); *fresh*: in another process after so many of them. *rounds*: in so
+    many rounds at most. *targets*: by server. *curves*: whose figures follow one another, from the first on. *missing*:
+    returns why it cannot be asked here, or None. *quick*: whether it is asked at all if it is to be quick.
     *note*: what must be known to read the figures.
     """
 
@@ -178,6 +178,7 @@ class Question:
     app: str = "app"
     peers: tuple[str, ...] | None = None
     turns: int = 1
+    checked: int = 1
     fresh: int = 0
     rounds: int | None = None
     targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)
@@ -191,7 +192,8 @@ class Question:
         targets = self.targets.get(server)
         if not targets:
             return None
-        return replace(self, peers=(NAKED, RAW, *{target.peer for target in targets if target.peer}))
+        peers = (NAKED, RAW, *{target.peer for target in targets if target.peer})
+        return replace(self, peers=peers, turns=self.turns * self.checked)
 
     def stands(self, target: Target) -> str:
         """Return what *target* is about."""
