@@ -20,7 +20,8 @@ QUESTION = Question(
     figures=measuring.rates("MiB"),
     path="/file/1",
     measure=measure,
-    turns=10,
+    turns=10,  # one says it to 30 per cent
+    checked=2,
     rounds=2,
     targets={"uvicorn": (Target(FASTAPI, faster=4), Target(NGINX, faster=1))},
 )

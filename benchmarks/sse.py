@@ -21,6 +21,7 @@ QUESTION = Question(
     path="/sse/100",
     measure=measure,
     view=measuring.events,
+    checked=5,
     targets={
         "uvicorn": (Target(NAKED, faster=4), Target(FASTAPI, faster=6), Target("fastapi-yield", faster=20)),
     },
