@@ -275,7 +275,8 @@ def test_a_signal_begins_it_and_then_is_the_servers() -> None:
     assert drain.begun
 
 
-def test_no_signal_is_lost_while_threads_wake_the_loop_more_often_than_it_can_see() -> None:
+@pytest.mark.parametrize("before", [False, True], ids=["then it comes", "when it has come"])
+def test_no_signal_is_lost_while_threads_wake_the_loop_more_often_than_it_can_see(before: bool) -> None:
     """asyncio is told of it by the same pipe, and hears nothing of it when that is full."""
     drain = Drain()
 
@@ -287,10 +288,13 @@ def test_no_signal_is_lost_while_threads_wake_the_loop_more_often_than_it_can_se
         signal.set_wakeup_fd(pipe)
         try:
             async with drain.on_signals([signal.SIGUSR1]):
+                if before:
+                    signal.raise_signal(signal.SIGUSR1)
                 with suppress(BlockingIOError):
                     while True:
                         os.write(pipe, b"\0")
-                signal.raise_signal(signal.SIGUSR1)
+                if not before:
+                    signal.raise_signal(signal.SIGUSR1)
                 await told.wait()
             assert signal.set_wakeup_fd(pipe) == pipe
         finally:
