@@ -7,7 +7,6 @@ import time
 import tracemalloc
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
@@ -130,7 +129,7 @@ def test_what_was_acknowledged_outlives_kill_9(tmp_path: Path, caplog: pytest.Lo
         [("WARNING", "redis is away"), ("INFO", "redis is back")] * outages * hubs
     )
     print(f"recovered after {max(recoveries):.3f} s at most")
-    assert median(recoveries) < 2, "and a machine that is held up may break that once"
+    assert max(recoveries) < 2
 
 
 def wait_for_lines(caplog: pytest.LogCaptureFixture, text: str, count: int) -> None:
