@@ -21,7 +21,8 @@ QUESTION = Question(
     path="/file/1",
     measure=measure,
     turns=10,  # one says it to 30 per cent
-    checked=2,
+    checked=3,
+    fresh=2,  # what a process has by chance is up to 20 per cent of a copy's time
     rounds=2,
     targets={"uvicorn": (Target(FASTAPI, faster=4), Target(NGINX, faster=1))},
 )

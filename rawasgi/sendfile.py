@@ -10,9 +10,10 @@ the server offers neither, as most, the bytes go through us, by the sending loop
 can be read here at once; what it has not would stop everybody. ``preadv(RWF_NOWAIT)`` of the first byte and the last
 tells which it is, without waiting; only what must come from a disk goes to a thread.
 
-**Large pieces for who takes them.** A piece of 1 MiB moves a third faster than one of 128 KiB, but the server keeps
-what its client does not take, and we the next. The kernel alone takes 4 MB of a client that never reads. So the pieces
-are small until 8 MiB have gone, and from there on large as long as the one before was taken within 5 ms.
+**Large pieces for who takes them.** A file goes 1.6 times as fast in pieces of 768 KiB as of 128 KiB (from 1 MiB on
+Linux takes a quarter longer again to write each byte), but the server keeps what its client does not take, and we the
+next. The kernel alone takes 4 MB of a client that never reads. So the pieces are small until 8 MiB have gone, and from
+there on large as long as the one before was taken within 5 ms.
 
 **Cut visibly.** The length was promised. A file that is not any more as it was when it was opened is no longer what its
 validators say, and may be half of one thing and half of another: the last piece is then withheld, which ends the
@@ -35,7 +36,7 @@ from rawasgi.ranges import Slice
 from rawasgi.sending import Streaming, send_stream
 from rawasgi.streams.stepping import give_way
 
-_SMALL, _LARGE = 128 * 1024, 1024 * 1024
+_SMALL, _LARGE = 128 * 1024, 768 * 1024
 _PROVEN = 8 * 1024 * 1024  # bytes
 _QUICK = 0.005
 _FAIR = 0.005  # as in sending.py
