@@ -66,6 +66,7 @@ class Clocks:
 
     def _set_up_clocks(self, beat: bytes | None, every: float) -> None:
         self._waiter = Waiter()
+        self._deadline = None
         self._beat = beat  # what is sent in a silence of the source
         self._every = every  # seconds of silence
         self._sent = False  # something, since receive() was to be called anew the last time

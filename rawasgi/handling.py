@@ -48,13 +48,13 @@ class Answering(ABC):
                 del result  # a coroutine that has ended would stay as long as its stream does
                 if not isinstance(response, Response):
                     response = _response(response)
-                if isinstance(response, Response):
-                    sending = response.answer(seen, inbox, send)
-                    del response  # would stay as long, too
-                    await sending
-                else:
-                    inbox.answered = True  # what is not ours answers for itself
-                    await response(seen, inbox, send)
+                    if not isinstance(response, Response):
+                        inbox.answered = True  # what is not ours answers for itself
+                        await response(seen, inbox, send)
+                        return
+                sending = response.answer(seen, inbox, send)
+                del response  # would stay as long, too
+                await sending
             except HTTPError as error:
                 if inbox.answered:
                     raise

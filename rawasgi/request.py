@@ -30,13 +30,13 @@ class Request:
     """
 
     _body: bytes | None = None
+    _parts: list[bytes] | None = None  # what body() has read so far: it may be cut off, and called again
     _size_bytes = 0  # of _parts
     _streamed = False  # stream() has taken of the body
 
     def __init__(self, scope: HTTPScope, inbox: Inbox) -> None:
         self.scope = scope
         self._inbox = inbox
-        self._parts: list[bytes] = []  # what body() has read so far: it may be cut off, and called again
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
@@ -137,7 +137,7 @@ class Request:
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes, from its beginning also if ``body`` has read of it. Raises: Disconnected if the
         client left before its end."""
-        for part in self._parts:
+        for part in self._parts or ():
             yield part
         while (chunk := await self._inbox.read()) is not None:
             self._streamed = True
@@ -156,8 +156,10 @@ class Request:
                 return self._body
             chunk = await self._inbox.read()
             if chunk is None:
-                self._body = b"".join(self._parts)
+                self._body = b"".join(self._parts or ())
             else:
+                if self._parts is None:
+                    self._parts = []
                 self._parts.append(chunk)
                 self._size_bytes += len(chunk)
         raise _too_large(limit_bytes)

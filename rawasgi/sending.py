@@ -108,7 +108,7 @@ class _Sender(Driver):
         self._inbox = inbox
         self._send = send
         self._kept = []
-        self._left = self._ahead = self._deadline = self._waited = None
+        self._left = self._ahead = self._waited = None
         self._sending = self._closing = self._gone = False
 
     def _begin(self) -> None:
@@ -129,22 +129,24 @@ class _Sender(Driver):
         now = monotonic()
         prompt, fair = now + _PROMPT, now + _FAIR
         try:
-            self._promise()
+            assert self._start is not None
+            for name, value in self._start["headers"]:
+                if len(name) == 14 and name.lower() == b"content-length":
+                    self._left = int(value)
             items = aiter(source)
             async for chunk in items:
                 if type(chunk) is not ready:
                     chunk = encoded(chunk)
-                waited = self._waited
-                if waited:
-                    # as _flush, without its coroutine and the clock: a tenth of what a paced item costs
-                    self._waited = None
-                    self._sent = self._sending = True
-                    if beats:
-                        self._silence = None
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    self._sending = False
-                    continue
-                if waited is not None:
+                if self._waited is not None:
+                    if self._waited:
+                        # as _flush, without its coroutine and the clock: a tenth of what a paced item costs
+                        self._waited = None
+                        self._sent = self._sending = True
+                        if beats:
+                            self._silence = None
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                        self._sending = False
+                        continue
                     self._waited = None
                     self._sent = True
                     self._silence = None
@@ -215,12 +217,6 @@ class _Sender(Driver):
         self._free = self._waiter.get_loop().create_future()
         await self._free
         self._free = None
-
-    def _promise(self) -> None:
-        assert self._start is not None
-        for name, value in self._start["headers"]:
-            if len(name) == 14 and name.lower() == b"content-length":
-                self._left = int(value)
 
     def _count(self, size: int, more_body: bool) -> None:
         """Hold the body to its Content-Length (RFC 9110, 8.6): most servers fail late, and some not at all."""
