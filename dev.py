@@ -12,10 +12,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import typing  # as a module: 3.6 has no Literal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal, cast
 
 
 def too_old(version: "tuple[int, ...]") -> "str | None":
@@ -127,7 +127,7 @@ def port(text: str) -> int:
 # The environment
 
 
-def enter(extra: str, model: "Literal['', 'wanted', 'needed']" = "") -> None:
+def enter(extra: str, model: "typing.Literal['', 'wanted', 'needed']" = "") -> None:
     """Go on in the project's own environment, with *extra* installed: this process starts over there, or does not.
 
     With *model* it has the language model, too; if that fails and it is only wanted, we go on without.
@@ -137,11 +137,15 @@ def enter(extra: str, model: "Literal['', 'wanted', 'needed']" = "") -> None:
     install(extra)
     if model:
         install_model(model == "needed")
-    command = [str(PYTHON), str(Path(__file__).resolve()), *sys.argv[1:]]
+    become(str(PYTHON), str(Path(__file__).resolve()), *sys.argv[1:])
+
+
+def become(*command: str) -> "typing.NoReturn":
+    """Run *command* in place of this process, with its status: whoever stops that stops the servers themselves."""
     sys.stdout.flush()
     if os.name == "nt":
         sys.exit(run(*command))
-    os.execve(PYTHON, command, environment())  # one process: whoever stops it stops the server itself
+    os.execve(command[0], command, environment())
 
 
 def environment() -> dict[str, str]:
@@ -305,7 +309,7 @@ def serve_hypercorn(host: str, number: int) -> None:
 
     from examples import demo
 
-    app = cast(ASGIFramework, demo.app)  # what hypercorn calls an app, in its own types
+    app = typing.cast(ASGIFramework, demo.app)  # what hypercorn calls an app, in its own types
     open_ones: set[asyncio.Task[object]] = set()
 
     async def tracked(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -385,7 +389,7 @@ def aside(*command: str) -> Iterator[Callable[[], int]]:
 def bench(arguments: list[str]) -> int:
     """Run the package benchmarks."""
     enter("bench")
-    return run(sys.executable, "-m", "benchmarks", *arguments)
+    become(sys.executable, "-m", "benchmarks", *arguments)
 
 
 if __name__ == "__main__":

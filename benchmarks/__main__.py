@@ -1,6 +1,7 @@
 """The command: ask the questions, print the tables, keep the figures."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -171,4 +172,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # else the servers would run on, or a traceback
     sys.exit(main())

@@ -23,7 +23,7 @@ QUESTION = Question(
     # A difference of a few per cent, on a machine whose speed is another one each second: one turn says it to 15 per
     # cent, and one process to 3.
     turns=24,
-    checked=8,
+    checked=20,
     fresh=8,
     targets={"uvicorn": (Target(NAKED, slower=1.05),)},
 )

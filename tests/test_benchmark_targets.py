@@ -103,6 +103,6 @@ def test_check_asks_nothing_but_what_has_a_target_and_of_whom_it_is_about() -> N
     assert set(ndjson.peers or ()) == {"naked", "raw", "fastapi-yield"}
     paced = command.QUESTIONS["paced"].to_check("uvicorn")
     assert paced is not None
-    assert paced.turns == 8 * command.QUESTIONS["paced"].turns, "little is to be told apart"
+    assert paced.turns == 20 * command.QUESTIONS["paced"].turns, "little is to be told apart"
     assert command.QUESTIONS["rows"].to_check("uvicorn") is None
     assert command.QUESTIONS["short"].to_check("granian") is None

@@ -1,6 +1,9 @@
 """The benchmarks, all but the timing: the targets, what is made of the figures, and the command."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pytest
 from serving import need
 
 from benchmarks import __main__ as command
-from benchmarks import clients, keeping, peers, report, running
+from benchmarks import clients, keeping, peers, report, running, serving
 from benchmarks.apps.sources import CHUNK
 from benchmarks.clients import Unexpected
 from benchmarks.peers import FASTAPI, LITESTAR, NAKED, NGINX, RAW
@@ -268,6 +271,26 @@ def test_a_round_asks_every_app_each_turn() -> None:
         *["compressed 1 naked", "compressed 1 raw", "compressed 1 fastapi", "compressed"],
         *["compressed 1 raw", "compressed 1 fastapi", "compressed 1 naked"],
     ]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_who_stops_a_run_stops_its_servers(stop: signal.Signals) -> None:
+    arguments = ["--peers", NAKED, "--only", "burst", "--rounds", "99"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", *arguments], cwd=serving.PROJECT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            told = process.stderr.readline()  # so its servers are there
+            servers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            process.send_signal(stop)
+            told += process.communicate()[1]
+        finally:
+            process.kill()
+    assert process.returncode == 128 + stop
+    assert "Traceback" not in told
+    assert len(servers) == 2
+    assert not [server for server in servers if Path("/proc", server).exists()]
 
 
 def test_who_fails_once_is_measured_once_more() -> None:

@@ -5,16 +5,19 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from examples.raw.routes import router as rows
 from rawasgi import HTTPError, Request, Response, Router, files, handler, respond, streams
 from rawasgi.asgi import Receive, Received, Scope, Send, Sent
 from rawasgi.compression import compress
 from rawasgi.failures import told
+from rawasgi.formats.multipart import Part
 
+T = TypeVar("T")
 opened: Counter[str] = Counter()
 released: Counter[str] = Counter()
 last: dict[str, float] = {}
@@ -245,6 +248,30 @@ async def steps(request: Request) -> AsyncIterator[str]:
         await taken.acquire()
 
 
+async def stepping(items: Iterable[T]) -> AsyncIterator[T]:
+    for item in items:
+        yield item
+        await taken.acquire()
+
+
+PARTS: list[dict[str, object]] = [{"type": "data-word", "data": word} for word in ("你", "好", "！")]
+PICTURES = [Part(f"picture {number}".encode(), ((b"content-type", b"image/png"),)) for number in range(3)]
+STEPS: dict[str, Callable[[], Response]] = {
+    "array": lambda: respond.json_array(stepping(PARTS)),
+    "json-seq": lambda: respond.json_seq(stepping(PARTS)),
+    "ndjson": lambda: respond.ndjson(stepping(PARTS)),
+    "sse": lambda: respond.sse(stepping(PARTS)),
+    "ui": lambda: respond.ui_messages(stepping(PARTS)),
+    "pictures": lambda: respond.multipart(stepping(PICTURES), "x-mixed-replace"),
+}
+
+
+@router.get("/steps/{format}")
+async def steps_in(request: Request) -> Response:
+    """As /steps, in a format."""
+    return STEPS[request.param("format")]()
+
+
 @router.get("/took")
 async def took(request: Request) -> dict[str, object]:
     taken.release()
@@ -395,7 +422,11 @@ async def coded(scope: Scope, receive: Receive, send: Send) -> None:
     coding = scope["path"].rpartition("/")[2]
     headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
     scope["headers"] = [*headers, (b"accept-encoding", coding.encode())]
-    await compress(handler(ticks))(scope, receive, send)
+    await compress(handler(events_in_steps if "/steps/" in scope["path"] else ticks))(scope, receive, send)
+
+
+async def events_in_steps(request: Request) -> Response:
+    return STEPS["sse"]()
 
 
 async def ticks(request: Request) -> Response:

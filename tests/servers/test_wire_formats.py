@@ -7,17 +7,16 @@ import zlib
 from collections.abc import Callable
 from importlib import import_module
 from random import randbytes
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pytest
 from known import on_all
-from serving import TRIES, Server
+from serving import Server
 
 from rawasgi import codings
 from rawasgi.formats import chat_chunks, json_array, json_seq, multipart, ndjson, sse, ui_messages
 
-T = TypeVar("T")
 READINGS = [{"id": number, "celsius": 20 + number / 2, "room": "厨房"} for number in range(5)]
 DONE = {"done": {"items": 5}}
 CODINGS = ["zstd", "br", "gzip", "deflate"]
@@ -47,50 +46,54 @@ def test_curl_reads_each_format(server: Server) -> None:
     assert chunks.done
 
 
-def piece_by_piece(read: Callable[[], list[T]], at_least: int) -> list[T]:
-    """What is read, in so many pieces: those that come while the machine is held up, come as one."""
-    for _ in range(TRIES):
-        if len(pieces := read()) >= at_least:
-            return pieces
-    pytest.fail(f"{len(pieces)} pieces, not {at_least}: {pieces}")
+PARTS = [{"type": "data-word", "data": word} for word in ("你", "好", "！")]
 
 
-def items(server: Server, path: str, decoder: Any, **headers: str) -> list[list[Any]]:
-    """What httpx has read of *path*, piece by piece."""
-    with server.httpx() as client, client.stream("GET", path, headers=headers) as answer:
+def step_by_step(
+    server: Server, path: str, decoding: Callable[[httpx.Headers], Any], decode: Callable[[bytes], bytes] = bytes
+) -> tuple[httpx.Headers, list[Any], list[Any]]:
+    """The head, what comes with each of three items of *path*, and after them: its source waits until one is read."""
+    with server.httpx() as client, client.stream("GET", path) as answer:
         assert answer.status_code == 200
-        return [found for piece in answer.iter_raw() if (found := decoder.feed(piece))]
+        decoder = decoding(answer.headers)
+        pieces = answer.iter_raw()
+        items = []
+        for _ in range(3):
+            while not (found := decoder.feed(decode(next(pieces)))):
+                pass
+            items += found
+            assert client.get("/took").status_code == 200
+        return answer.headers, items, [item for piece in pieces for item in decoder.feed(decode(piece))]
 
 
-FORMATS: list[tuple[str, str, Callable[[], Any]]] = [
-    ("/rows/formats/array", "", json_array.Decoder),
-    ("/rows/formats/json-seq", "", json_seq.Decoder),
-    ("/rows/formats/negotiated", "application/x-ndjson", ndjson.Decoder),
-    ("/rows/formats/negotiated", "text/event-stream", sse.Decoder),
-    ("/rows/formats/ui", "", ui_messages.Decoder),
+FORMATS: list[tuple[str, Callable[[], Any]]] = [
+    ("array", json_array.Decoder),
+    ("json-seq", json_seq.Decoder),
+    ("ndjson", ndjson.Decoder),
+    ("ui", ui_messages.Decoder),
 ]
 
 
-@pytest.mark.parametrize(("path", "accept", "decoder"), FORMATS)
+@pytest.mark.parametrize(("name", "decoder"), FORMATS)
 @on_all()
-def test_httpx_reads_each_item_when_it_comes(
-    server: Server, path: str, accept: str, decoder: Callable[[], Any]
-) -> None:
-    piece_by_piece(lambda: items(server, path, decoder(), accept=accept or "*/*"), 3)
+def test_httpx_reads_each_item_before_the_next_is_made(server: Server, name: str, decoder: Callable[[], Any]) -> None:
+    _, items, rest = step_by_step(server, f"/steps/{name}", lambda _: decoder())
+    assert items == PARTS
+    assert [item["type"] for item in rest if isinstance(item, dict)] == (["finish"] if name == "ui" else [])
 
 
 @on_all()
-def test_httpx_reads_each_picture_when_it_comes(server: Server) -> None:
-    def read() -> list[list[multipart.Part]]:
-        with server.httpx() as client, client.stream("GET", "/rows/formats/frames?count=4") as answer:
-            decoder = multipart.Decoder(multipart.boundary_of(answer.headers["content-type"]))
-            pieces = [found for piece in answer.iter_raw() if (found := decoder.feed(piece))]
-        decoder.end()
-        return pieces
+def test_httpx_reads_each_event_before_the_next_is_made(server: Server) -> None:
+    _, events, rest = step_by_step(server, "/steps/sse", lambda _: sse.Decoder())
+    assert ([json.loads(event.data) for event in events], rest) == (PARTS, [])
 
-    pieces = piece_by_piece(read, 2)
-    assert sum(map(len, pieces)) == 4
-    assert all(part.body.startswith(b"\x89PNG") for found in pieces for part in found)
+
+@on_all()
+def test_httpx_reads_each_picture_before_the_next_is_made(server: Server) -> None:
+    _, pictures, rest = step_by_step(
+        server, "/steps/pictures", lambda head: multipart.Decoder(multipart.boundary_of(head["content-type"]))
+    )
+    assert ([picture.body for picture in pictures], rest) == ([b"picture 0", b"picture 1", b"picture 2"], [])
 
 
 # Codings
@@ -106,17 +109,11 @@ def test_curl_unpacks_each_coding(server: Server, coding: str) -> None:
 
 @pytest.mark.parametrize("coding", CODINGS)
 @on_all()
-def test_each_event_can_be_unpacked_when_it_comes(server: Server, coding: str) -> None:
-    def read() -> list[list[sse.Event]]:
-        decode = unpacker(coding)
-        with server.httpx() as client, client.stream("GET", f"/coded/{coding}") as answer:
-            assert answer.headers["content-encoding"] == coding
-            assert "content-length" not in answer.headers
-            decoder = sse.Decoder()
-            return [found for piece in answer.iter_raw() if (found := decoder.feed(decode(piece)))]
-
-    pieces = piece_by_piece(read, 3)
-    assert [event.data for found in pieces for event in found] == [f'{{"tick": {number}}}' for number in range(5)]
+def test_each_event_can_be_unpacked_before_the_next_is_made(server: Server, coding: str) -> None:
+    head, events, rest = step_by_step(server, f"/coded/steps/{coding}", lambda _: sse.Decoder(), unpacker(coding))
+    assert head["content-encoding"] == coding
+    assert "content-length" not in head
+    assert ([json.loads(event.data) for event in events], rest) == (PARTS, [])
 
 
 def unpacker(coding: str) -> Callable[[bytes], Any]:
