@@ -240,14 +240,6 @@ async def few(request: Request) -> AsyncIterator[str]:
 taken = asyncio.Semaphore(0)
 
 
-@router.get("/steps")
-async def steps(request: Request) -> AsyncIterator[str]:
-    """Goes on when its client says that it has what came before."""
-    for number in range(3):
-        yield f"{number}\n"
-        await taken.acquire()
-
-
 async def stepping(items: Iterable[T]) -> AsyncIterator[T]:
     for item in items:
         yield item
@@ -257,6 +249,7 @@ async def stepping(items: Iterable[T]) -> AsyncIterator[T]:
 PARTS: list[dict[str, object]] = [{"type": "data-word", "data": word} for word in ("你", "好", "！")]
 PICTURES = [Part(f"picture {number}".encode(), ((b"content-type", b"image/png"),)) for number in range(3)]
 STEPS: dict[str, Callable[[], Response]] = {
+    "text": lambda: respond.stream(stepping(["0\n", "1\n", "2\n"])),
     "array": lambda: respond.json_array(stepping(PARTS)),
     "json-seq": lambda: respond.json_seq(stepping(PARTS)),
     "ndjson": lambda: respond.ndjson(stepping(PARTS)),
@@ -268,7 +261,7 @@ STEPS: dict[str, Callable[[], Response]] = {
 
 @router.get("/steps/{format}")
 async def steps_in(request: Request) -> Response:
-    """As /steps, in a format."""
+    """Goes on when its client says that it has what came before."""
     return STEPS[request.param("format")]()
 
 

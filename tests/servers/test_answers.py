@@ -20,7 +20,7 @@ def test_headers_come_before_the_first_wait_is_over(server: Server) -> None:
 @on_all()
 def test_each_chunk_comes_before_the_source_goes_on(server: Server) -> None:
     async def script() -> bytes:
-        client = await server.open("/steps", extra="connection: close\r\n")
+        client = await server.open("/steps/text", extra="connection: close\r\n")
         for number in range(3):
             await client.until(b"%d\n" % number)
             await server.seen("/took")
