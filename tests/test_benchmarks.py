@@ -273,6 +273,7 @@ def test_a_round_asks_every_app_each_turn() -> None:
     ]
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system does not tell a process' children")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_who_stops_a_run_stops_its_servers(stop: signal.Signals) -> None:
     arguments = ["--peers", NAKED, "--only", "burst", "--rounds", "99"]
