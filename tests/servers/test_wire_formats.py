@@ -90,10 +90,26 @@ def test_httpx_reads_each_event_before_the_next_is_made(server: Server) -> None:
 
 @on_all()
 def test_httpx_reads_each_picture_before_the_next_is_made(server: Server) -> None:
-    _, pictures, rest = step_by_step(
-        server, "/steps/pictures", lambda head: multipart.Decoder(multipart.boundary_of(head["content-type"]))
-    )
+    decoders = []
+
+    def decoding(head: httpx.Headers) -> multipart.Decoder:
+        decoders.append(multipart.Decoder(multipart.boundary_of(head["content-type"])))
+        return decoders[0]
+
+    _, pictures, rest = step_by_step(server, "/steps/pictures", decoding)
+    decoders[0].end()
     assert ([picture.body for picture in pictures], rest) == ([b"picture 0", b"picture 1", b"picture 2"], [])
+
+
+@on_all()
+def test_httpx_reads_the_pictures_of_the_demo(server: Server) -> None:
+    with server.httpx() as client:
+        answer = client.get("/rows/formats/frames?count=4")
+    decoder = multipart.Decoder(multipart.boundary_of(answer.headers["content-type"]))
+    pictures = decoder.feed(answer.content)
+    decoder.end()
+    assert len(pictures) == 4
+    assert all(picture.body.startswith(b"\x89PNG") for picture in pictures)
 
 
 # Codings
@@ -104,7 +120,8 @@ def test_httpx_reads_each_picture_before_the_next_is_made(server: Server) -> Non
 def test_curl_unpacks_each_coding(server: Server, coding: str) -> None:
     answer = server.curl(f"/coded/{coding}", "--compressed", "--include")
     assert f"content-encoding: {coding}".encode() in answer.lower()
-    assert sse.Decoder().feed(answer.partition(b"\r\n\r\n")[2])[-1].data == '{"tick": 4}'
+    events = sse.Decoder().feed(answer.partition(b"\r\n\r\n")[2])
+    assert [event.data for event in events] == [f'{{"tick": {number}}}' for number in range(5)]
 
 
 @pytest.mark.parametrize("coding", CODINGS)
