@@ -14,22 +14,15 @@ farewell in the format of its stream and the end of its body. What has a Content
 finish. What has no format that we know, or is in a content coding already, is cut by an error (``CutOff``), so that
 nobody takes half of it for the whole.
 
-**A signal is not lost.** asyncio's own handlers, as granian sets them, learn of a signal by one byte in the pipe by
-which all threads wake the loop. If it is full (some 280 wake-ups that the loop has not come to yet), the byte is lost,
-and the server runs on for ever. So ``on_signals()`` gives signals a pipe of their own.
-
 **They come back one by one.** The farewell of an event stream says in ``retry`` when, each at another time, or the next
 process would get them all in one moment.
 """
 
 import asyncio
-import os
 import random
 import signal
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from types import FrameType
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 
 from rawasgi import headers as fields
 from rawasgi import respond
@@ -38,6 +31,7 @@ from rawasgi.formats import csv, json_seq, json_text, ndjson, sse
 from rawasgi.formats.endings import Failure
 from rawasgi.inbox import Inbox
 from rawasgi.response import Response
+from rawasgi.signals import before_handlers
 from rawasgi.websocket import WebSocket
 
 BYE = Failure("shutdown", "the server is stopping: ask again", retry=True)
@@ -160,61 +154,10 @@ class Drain:
         Hypercorn's workers get none: run it by ``rawasgi serve``. Leaving the block, waits until nothing is open, and
         puts back the handlers that were there.
         """
-        loop = asyncio.get_running_loop()
-        before = {number: signal.getsignal(number) for number in signals}
-
-        def handle(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self.begin)
-            former = before[number]
-            if callable(former):
-                former(number, frame)
-
-        for number in before:
-            signal.signal(number, handle)
-        try:
-            with _pipe_for_signals(loop):
-                yield
-                if self.begun:
-                    await self.wait()
-        finally:
-            for number, former in before.items():
-                if signal.getsignal(number) is handle:
-                    signal.signal(number, former)
-
-
-@contextmanager
-def _pipe_for_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Let each signal reach the handlers of *loop*, also while the pipe is full that they are told by.
-
-    Where nothing is told by it there is nothing to do; nor on uvloop, where nothing but signals goes through it.
-    """
-    theirs = signal.set_wakeup_fd(-1)
-    if theirs == -1 or not isinstance(loop, asyncio.SelectorEventLoop):
-        signal.set_wakeup_fd(theirs)
-        yield
-        return
-    reader, writer = socket.socketpair()
-
-    def pass_on() -> None:
-        try:
-            # one at a time: what is not passed on stays here, and the loop comes again when it has emptied theirs
-            os.write(theirs, reader.recv(1, socket.MSG_PEEK))
-        except BlockingIOError:
-            return
-        reader.recv(1)
-
-    with reader, writer:
-        reader.setblocking(False)
-        writer.setblocking(False)
-        loop.add_reader(reader, pass_on)
-        signal.set_wakeup_fd(writer.fileno())
-        try:
+        with before_handlers(signals, self.begin):
             yield
-        finally:
-            loop.remove_reader(reader)
-            now = signal.set_wakeup_fd(theirs)
-            if now != writer.fileno():  # somebody has set another meanwhile
-                signal.set_wakeup_fd(now)
+            if self.begun:
+                await self.wait()
 
 
 class _Exchange:

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "rawasgi"
 # A module imports only from floors strictly below its own. A folder is one floor; inside it, only BASE may be imported.
 FLOORS = [
     {"asgi", "errors"},
-    {"formats", "states", "headers", "paths", "ranges", "codings"},
+    {"formats", "states", "headers", "paths", "ranges", "codings", "signals"},
     {"preconditions"},
     {"streams"},
     {"journal"},

@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import os
 import signal
-import socket
 import zlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -273,52 +270,6 @@ def test_a_signal_begins_it_and_then_is_the_servers() -> None:
     assert got == [signal.SIGUSR1, signal.SIGUSR1]
     assert b"event: close" in body
     assert drain.begun
-
-
-@pytest.mark.parametrize("before", [False, True], ids=["then it comes", "when it has come"])
-def test_no_signal_is_lost_while_threads_wake_the_loop_more_often_than_it_can_see(before: bool) -> None:
-    """asyncio is told of it by the same pipe, and hears nothing of it when that is full."""
-    drain = Drain()
-
-    async def script() -> None:
-        loop = asyncio.get_running_loop()
-        told = asyncio.Event()
-        loop.add_signal_handler(signal.SIGUSR1, told.set)
-        pipe = signal.set_wakeup_fd(-1)
-        signal.set_wakeup_fd(pipe)
-        try:
-            async with drain.on_signals([signal.SIGUSR1]):
-                if before:
-                    signal.raise_signal(signal.SIGUSR1)
-                with suppress(BlockingIOError):
-                    while True:
-                        os.write(pipe, b"\0")
-                if not before:
-                    signal.raise_signal(signal.SIGUSR1)
-                await told.wait()
-            assert signal.set_wakeup_fd(pipe) == pipe
-        finally:
-            loop.remove_signal_handler(signal.SIGUSR1)
-
-    asyncio.run(asyncio.wait_for(script(), clock.PATIENCE))
-    assert drain.begun
-
-
-def test_the_pipe_of_signals_that_somebody_sets_meanwhile_is_left() -> None:
-    async def script() -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGUSR1, lambda: None)
-        reader, writer = socket.socketpair()
-        with reader, writer:
-            writer.setblocking(False)
-            try:
-                async with Drain().on_signals([signal.SIGUSR2]):
-                    signal.set_wakeup_fd(writer.fileno())
-                assert signal.set_wakeup_fd(-1) == writer.fileno()
-            finally:
-                loop.remove_signal_handler(signal.SIGUSR1)
-
-    asyncio.run(script())
 
 
 def test_leaving_waits_for_clean_up_and_leaves_the_handlers_of_others() -> None:
