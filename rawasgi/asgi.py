@@ -10,7 +10,8 @@ Not ``from __future__ import annotations`` here: with it, ``__required_keys__`` 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Literal, NotRequired, Protocol, TypeAlias, TypedDict
 
-# A pair is (name, value). The spec shows lists, the servers give lists and tuples: read either, write either.
+# A pair is (name, value). The spec shows lists, the servers give lists and tuples: read either, and send a new list of
+# tuples with each message, as middleware appends to it.
 Header: TypeAlias = tuple[bytes, bytes] | list[bytes]
 Headers: TypeAlias = Iterable[Header]
 

@@ -42,7 +42,7 @@ def early_hints(app: App, links: Iterable[str | bytes]) -> App:
                 # Before the start: hypercorn and uvicorn refuse it after, and so does the spec (asgiref PR #579). If
                 # the client left, the app still runs: it may have something to close.
                 with suppress(OSError):
-                    await send({"type": "http.response.early_hint", "links": hints})
+                    await send({"type": "http.response.early_hint", "links": hints.copy()})
             send = _linking(send, hints)
         await app(scope, receive, send)
 
@@ -88,7 +88,7 @@ def push(app: App, path: str, headers: Pairs = (), destination: str | None = Non
         async def and_push(message: Sent) -> None:
             await linked(message)
             if message["type"] == "http.response.start" and offers(scope, "http.response.push"):
-                await send({"type": "http.response.push", "path": path, "headers": pairs})
+                await send({"type": "http.response.push", "path": path, "headers": pairs.copy()})
 
         linked = _linking(send, [link])
         itself = scope["type"] != "http" or scope["path"] == path

@@ -52,9 +52,9 @@ class Response:
 
     def answer(self, scope: HTTPScope, inbox: Inbox, send: Send) -> Awaitable[None]:
         """As a call, of whoever has the inbox; itself no coroutine, as each one above a source costs every item."""
-        headers = self.headers
+        headers = list(self.headers)  # a new list each time: middleware appends to it
         if scope["http_version"] >= "2":
-            headers = tuple(field for field in headers if field[0] not in _CONNECTION_FIELDS)
+            headers = [field for field in headers if field[0] not in _CONNECTION_FIELDS]
         start: HTTPResponseStart = {"type": "http.response.start", "status": self.status, "headers": headers}
         body = self.body
         bodiless = scope["method"] == "HEAD" or self.status in _BODILESS

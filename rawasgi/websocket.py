@@ -119,7 +119,7 @@ class WebSocket:
 
     async def _send_http(self, message: Sent) -> None:
         if message["type"] == "http.response.start":
-            headers = message.get("headers", ())
+            headers = list(message.get("headers", ()))
             await self._pass({"type": "websocket.http.response.start", "status": message["status"], "headers": headers})
         elif message["type"] == "http.response.body":
             body, more_body = message.get("body", b""), message.get("more_body", False)

@@ -58,7 +58,7 @@ def sent(response: Response, method: str = "GET", **scope: object) -> list[Sent]
 
 def test_a_whole_body_is_two_messages() -> None:
     assert sent(Response(b"body", 201, ((b"x-tag", b"1"),))) == [
-        {"type": "http.response.start", "status": 201, "headers": ((b"x-tag", b"1"),)},
+        {"type": "http.response.start", "status": 201, "headers": [(b"x-tag", b"1")]},
         {"type": "http.response.body", "body": b"body"},
     ]
 
@@ -171,7 +171,7 @@ def test_a_stream_is_sent_as_it_comes_and_its_source_closed(version: str | None)
 def test_without_a_body_the_source_is_closed_and_never_started(method: str, status: int) -> None:
     source = Source(b"a")
     assert sent(Response(Streaming(source), status), method) == [
-        {"type": "http.response.start", "status": status, "headers": ()},
+        {"type": "http.response.start", "status": status, "headers": []},
         {"type": "http.response.body", "body": b""},
     ]
     assert (source.started, source.closed) == (False, True)
