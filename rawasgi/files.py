@@ -4,6 +4,8 @@ How much of it is sent is representation.py's to say, how sendfile.py's.
 """
 
 import asyncio
+import errno
+import logging
 import mimetypes
 import os
 import re
@@ -16,14 +18,22 @@ from rawasgi import headers as fields
 from rawasgi import paths, respond
 from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send
 from rawasgi.errors import AppError
+from rawasgi.inbox import Inbox
 from rawasgi.preconditions import ENTITY_TAG
 from rawasgi.representation import Parts, Representation, answer
 from rawasgi.respond import Fields
+from rawasgi.response import Response
 from rawasgi.sendfile import File, FileParts
 from rawasgi.sending import Streaming
 from rawasgi.streams import owned
 
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
+
+_NOT_FOUND = respond.text("Not Found", 404)
+_NOT_ALLOWED = respond.text("Method Not Allowed", 405, {"allow": "GET, HEAD"})
+_BUSY = respond.text("Service Unavailable", 503, {"retry-after": "1"})
+
+logger = logging.getLogger("rawasgi")
 
 
 class Seekable(Protocol):
@@ -47,6 +57,9 @@ def file(
 ) -> App:
     """Return the app that answers GET and HEAD with the file at *path*; 404 if there is none.
 
+    Other methods get 405 with Allow. As the result of a handler, and with a *status* other than 200, the app answers
+    any method. The answer is 503 with Retry-After if the process has no file descriptor left.
+
     With its type (*media_type*, or as its name says), length, ETag and Last-Modified; whole, in part (206, 416), or not
     at all (304, 412), as the request's Range and preconditions say. With *filename*, a Content-Disposition:
     ``attachment``, or *inline*. *headers* go before ours. The file is open only while it is being sent: by pathsend, by
@@ -56,7 +69,10 @@ def file(
     name = os.fspath(path)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        opened = await _open(partial(_opened, name), scope)
+        if _refuses(_http(scope), receive, status):
+            await _NOT_ALLOWED(scope, receive, send)
+            return
+        opened = await _open(partial(_opened, name))
         await _serve(opened, scope, receive, send, media_type, pairs, status)
 
     return app
@@ -73,7 +89,7 @@ def content(
     status: int = 200,
     headers: Fields = None,
 ) -> App:
-    """Return the app that answers GET and HEAD with *source*, whole or in part, as ``file`` does.
+    """Return the app that answers GET and HEAD with *source*, whole or in part, as ``file`` does; 405 as there.
 
     *tag*: its entity tag, with quotes, as ``'"abc"'``; *modified*: seconds since the epoch. What has neither is never
     304, and no If-Range holds. Raises: AppError if a read gives more or less than it should.
@@ -88,8 +104,11 @@ def content(
         return Streaming(_read(source, parts))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if _refuses(http := _http(scope), receive, status):
+            await _NOT_ALLOWED(scope, receive, send)
+            return
         whole = Representation(source.size, raw, second, media_type, pairs, status)
-        await answer(_http(scope), whole, body)(scope, receive, send)
+        await answer(http, whole, body)(scope, receive, send)
 
     return app
 
@@ -99,7 +118,8 @@ def directory(root: "str | os.PathLike[str]", *, index: str | None = "index.html
 
     A folder is its *index*, and its path ends with a slash: without one it is redirected. 404 for all that is not
     there, is no regular file, or lies outside, also behind a link: the answer does not tell which. 405 for other
-    methods than GET and HEAD. Raises: NotADirectoryError at once, if *root* is none; as ``file``.
+    methods than GET and HEAD, 503 without a file descriptor. Raises: NotADirectoryError at once, if *root* is none; as
+    ``file``.
     """
     folder = os.path.realpath(root)
     if not os.path.isdir(folder):
@@ -109,15 +129,12 @@ def directory(root: "str | os.PathLike[str]", *, index: str | None = "index.html
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         http = _http(scope)
         if http["method"] not in ("GET", "HEAD"):
-            await respond.text("Method Not Allowed", 405, {"allow": "GET, HEAD"})(scope, receive, send)
+            await _NOT_ALLOWED(scope, receive, send)
             return
         names = segments(paths.own_path(http))
         last = http["path"].rpartition("/")[2]
-        opened = None if names is None else await _open(partial(_opened_below, folder, names, index, last), scope)
-        if isinstance(opened, str):
-            await respond.redirect(opened)(scope, receive, send)
-        else:
-            await _serve(opened, scope, receive, send, None, pairs, 200)
+        opened = _NOT_FOUND if names is None else await _open(partial(_opened_below, folder, names, index, last))
+        await _serve(opened, scope, receive, send, None, pairs, 200)
 
     return app
 
@@ -151,6 +168,17 @@ def _http(scope: Scope) -> HTTPScope:
     return scope
 
 
+def _refuses(scope: HTTPScope, receive: Receive, status: int) -> bool:
+    """Return whether the method of the request is refused.
+
+    A handler that returns the app has accepted the method and done the work. It calls the app with its Inbox, marked as
+    answered.
+    """
+    if scope["method"] in ("GET", "HEAD") or status != 200:
+        return False
+    return not (isinstance(receive, Inbox) and receive.answered)
+
+
 def _disposed(headers: Fields, filename: str | None, inline: bool) -> list[tuple[bytes, bytes]]:
     pairs = fields.encode(headers)
     if filename is not None:
@@ -158,9 +186,8 @@ def _disposed(headers: Fields, filename: str | None, inline: bool) -> list[tuple
     return pairs
 
 
-async def _open(opening: "Callable[[], File | str | None]", scope: Scope) -> "File | str | None":
+async def _open(opening: Callable[[], File | Response]) -> File | Response:
     """Run *opening* in a thread; what it opens after we were cancelled is closed."""
-    _http(scope)
     future = asyncio.get_running_loop().run_in_executor(None, opening)
     try:
         return await asyncio.shield(future)
@@ -169,20 +196,28 @@ async def _open(opening: "Callable[[], File | str | None]", scope: Scope) -> "Fi
         raise
 
 
-def _close_unused(future: "asyncio.Future[File | str | None]") -> None:
+def _close_unused(future: "asyncio.Future[File | Response]") -> None:
     if not future.cancelled() and future.exception() is None and isinstance(opened := future.result(), File):
         opened.close()
 
 
-def _opened(name: str) -> File | None:
+def _opened(name: str) -> File | Response:
     try:
         return File(os.path.abspath(name))
-    except (OSError, ValueError):  # ValueError: a NUL in it
-        return None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in it
+        return _unopened(error)
+
+
+def _unopened(error: OSError | ValueError) -> Response:
+    """Return the answer for a file that could not be opened because of *error*."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        logger.warning("%s", error)
+        return _BUSY
+    return _NOT_FOUND
 
 
 async def _serve(
-    opened: File | str | None,
+    opened: File | Response,
     scope: Scope,
     receive: Receive,
     send: Send,
@@ -190,9 +225,9 @@ async def _serve(
     pairs: list[tuple[bytes, bytes]],
     status: int,
 ) -> None:
-    """Answer with an open file, and close it."""
-    if not isinstance(opened, File):
-        await respond.text("Not Found", 404)(scope, receive, send)
+    """Answer with an open file, and close it; or with what is to be answered in its place."""
+    if isinstance(opened, Response):
+        await opened(scope, receive, send)
         return
     try:
         tag = tag_of(opened.modified_ns, opened.size)
@@ -235,20 +270,21 @@ def segments(path: str, windows: bool = os.name == "nt") -> list[str] | None:
     return names
 
 
-def _opened_below(folder: str, names: list[str], index: str | None, last: str) -> File | str | None:
-    """Open what is at *names*; a folder's path with a *last* segment needs a slash: return the relative way there."""
+def _opened_below(folder: str, names: list[str], index: str | None, last: str) -> File | Response:
+    """Open what is at *names*; a folder's path with a *last* segment is redirected to the same path with a slash."""
     try:
         path = os.path.realpath(os.path.join(folder, *names))  # of what is behind the links, not of what they are
         if os.path.commonpath([folder, path]) != folder:
-            return None
+            return _NOT_FOUND
         opened = File(path)
     except IsADirectoryError:
         if last:
-            return quote(last, safe="") + "/"  # no host and no scheme, whatever the path holds
-        return None if index is None else _opened_below(folder, [*names, index], None, index)
-    except (OSError, ValueError):  # ValueError: half of a surrogate pair
-        return None
+            # Relative: no host and no scheme, whatever the path holds.
+            return respond.redirect(quote(last, safe="") + "/")
+        return _NOT_FOUND if index is None else _opened_below(folder, [*names, index], None, index)
+    except (OSError, ValueError) as error:  # ValueError: half of a surrogate pair
+        return _unopened(error)
     if names[-1]:
         return opened
     opened.close()
-    return None
+    return _NOT_FOUND

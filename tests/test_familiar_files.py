@@ -65,6 +65,25 @@ def test_a_stat_result_of_long_ago_promises_no_wrong_length(path: Path) -> None:
     assert got(response).body == b"longer than before"
 
 
+def test_a_file_that_changed_since_its_stat_result_has_new_validators(path: Path) -> None:
+    response = FileResponse(path, stat_result=os.stat(path))
+    old = {name: response.headers[name] for name in ("etag", "last-modified")}
+    path.write_bytes(b"9876543210")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    answer, fresh = got(response), got(FileResponse(path))
+    assert (answer.status, answer.body) == (200, b"9876543210")
+    for name in old:
+        assert answer.header(name) == fresh.header(name) != old[name]
+    assert got(response, if_none_match=old["etag"]).status == 200
+    assert got(response, if_none_match=str(fresh.header("etag"))).status == 304
+    assert got(response, range="bytes=0-1", if_range=old["etag"]).status == 200
+
+
+def test_an_etag_of_ones_own_stays_beside_a_stat_result(path: Path) -> None:
+    response = FileResponse(path, headers={"etag": '"mine"'}, stat_result=os.stat(path))
+    assert got(response).header("etag") == '"mine"'
+
+
 def test_what_is_not_there_is_404_and_the_work_after_it_is_done(tmp_path: Path) -> None:
     done: list[str] = []
     response = FileResponse(tmp_path / "none", background=BackgroundTask(done.append, "x"))

@@ -9,12 +9,14 @@ from rawasgi.asgi import Receive, Scope, Send
 from rawasgi.familiar.background import Background
 from rawasgi.familiar.responses import Response
 from rawasgi.headers import disposition
+from rawasgi.inbox import Inbox
 
 
 class FileResponse(Response):
-    """The file at *path*, whole or in part, as ``files.file`` serves it; 404 if it is not there.
+    """The file at *path*, whole or in part, as ``files.file`` serves it, to any method; 404 if it is not there.
 
-    *stat_result*: the headers that follow from it are there at once; otherwise when the file is opened.
+    *stat_result*: the headers that follow from it are there at once; otherwise when the file is opened. If the file has
+    changed by then, they are replaced, unless the caller has set others.
     """
 
     _is_whole = False
@@ -37,10 +39,22 @@ class FileResponse(Response):
         self.headers.setdefault("accept-ranges", "bytes")
         if filename is not None:
             self.headers.setdefault("content-disposition", disposition(filename, content_disposition_type).decode())
-        if stat_result is not None:
-            self.headers.setdefault("content-length", str(stat_result.st_size))
-            self.headers.setdefault("last-modified", preconditions.http_date(stat_result.st_mtime_ns // 10**9).decode())
-            self.headers.setdefault("etag", files.tag_of(stat_result.st_mtime_ns, stat_result.st_size).decode())
+        self._of_stat_result = [] if stat_result is None else _fields(stat_result)
+        for name, value in self._of_stat_result:
+            self.headers.setdefault(name.decode(), value.decode())
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await files.file(self.path, status=self.status_code, headers=self.raw_headers)(scope, receive, send)
+        # files.file makes these anew, from the file as it is opened: it may have changed since.
+        pairs = [pair for pair in self.raw_headers if pair not in self._of_stat_result]
+        inbox = Inbox.of(receive)
+        inbox.answered = True  # as from a handler: a response, unlike a route, answers any method
+        await files.file(self.path, status=self.status_code, headers=pairs)(scope, inbox, send)
+
+
+def _fields(status: os.stat_result) -> list[tuple[bytes, bytes]]:
+    """Return the headers that *status* of a file is enough for."""
+    return [
+        (b"content-length", b"%d" % status.st_size),
+        (b"last-modified", preconditions.http_date(status.st_mtime_ns // 10**9)),
+        (b"etag", files.tag_of(status.st_mtime_ns, status.st_size)),
+    ]
