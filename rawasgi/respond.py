@@ -23,6 +23,7 @@ from rawasgi.journal import Entry, Gap
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.sending import Chunk, Streaming
+from rawasgi.streams.base import check_source
 
 Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] | None
 
@@ -94,10 +95,7 @@ def stream(
     With ``x-accel-buffering: no``, or nginx reads on for a client
     that has stopped, and the app does not learn that it left.
     """
-    if not hasattr(source, "__aiter__"):
-        raise TypeError(
-            f"a stream's source must be an async iterable, not {source!r}: wrap a blocking one in streams.from_thread()"
-        )
+    check_source(source, "respond.stream()")
     return Response(Streaming(source, **how), status, _streamed(headers, media_type))
 
 
@@ -115,6 +113,7 @@ def sse(
     silence after which a comment is sent, so that proxies keep the connection and a client that vanished is found; None
     for never. Spec: HTML, 9.2 "Server-sent events".
     """
+    check_source(source, "respond.sse()")
     if heartbeat is None:
         body = Streaming(source, encode=event, **how)
     elif heartbeat > 0:
@@ -136,23 +135,15 @@ def event(item: object) -> bytes:
     return _sse.encode(item.event if isinstance(item, Gap) else _sse.event_of(item))
 
 
-def ndjson(
-    source: AsyncIterable[object],
-    status: int = 200,
-    headers: Fields = None,
-    **how: Unpack[How],
-) -> Response:
+def ndjson(source: AsyncIterable[object], status: int = 200, headers: Fields = None, **how: Unpack[How]) -> Response:
     """Answer with the items of *source* as JSON, one a line."""
+    check_source(source, "respond.ndjson()")
     return Response(Streaming(source, encode=_ndjson.encode, **how), status, _streamed(headers, "application/x-ndjson"))
 
 
-def json_seq(
-    source: AsyncIterable[object],
-    status: int = 200,
-    headers: Fields = None,
-    **how: Unpack[How],
-) -> Response:
+def json_seq(source: AsyncIterable[object], status: int = 200, headers: Fields = None, **how: Unpack[How]) -> Response:
     """Answer with the items of *source* as a JSON text sequence (RFC 7464)."""
+    check_source(source, "respond.json_seq()")
     return Response(
         Streaming(source, encode=_json_seq.encode, **how), status, _streamed(headers, "application/json-seq")
     )
@@ -165,6 +156,7 @@ def csv(
     **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source*, iterables of fields, as CSV in UTF-8, one record a line (RFC 4180)."""
+    check_source(source, "respond.csv()")
     return Response(Streaming(source, encode=_csv.encode, **how), status, _streamed(headers, "text/csv; charset=utf-8"))
 
 
@@ -176,6 +168,7 @@ def json_array(
     Then its last element is ``{"error": {…}}``, as ``failures.told`` has it; a client that leaves, or a cut, leaves the
     array open.
     """
+    check_source(source, "respond.json_array()")
     encoder = _json_array.Encoder()
     elements = _framed(told(source), encoder.encode, encoder.end)
     return Response(Streaming(elements, **how), status, _streamed(headers, "application/json"))
@@ -192,6 +185,7 @@ def multipart(
 
     If *source* fails, the last part is application/problem+json (RFC 9457). Spec: RFC 2046, 5.1.
     """
+    check_source(source, "respond.multipart()")
     encoder = _multipart.Encoder()
     parts = _framed(told(source), encoder.encode, encoder.end)
     return Response(Streaming(parts, **how), status, _streamed(headers, encoder.media_type(subtype)))
@@ -201,6 +195,7 @@ def chat_chunks(
     source: AsyncIterable[dict[str, object]], status: int = 200, headers: Fields = None, **how: Unpack[How]
 ) -> Response:
     """Answer with the items of *source* as OpenAI's clients read them, then ``[DONE]``; an error frame if it fails."""
+    check_source(source, "respond.chat_chunks()")
     frames = Streaming(told(source), encode=_chat_chunks.encode, **how)
     return Response(frames, status, _uncached(_streamed(headers, "text/event-stream")))
 
@@ -209,6 +204,7 @@ def ui_messages(
     source: AsyncIterable[dict[str, object]], status: int = 200, headers: Fields = None, **how: Unpack[How]
 ) -> Response:
     """Answer with the items of *source* as a UI message stream of the AI SDK; ``error`` and ``[DONE]`` if it fails."""
+    check_source(source, "respond.ui_messages()")
     encoder = _ui_messages.Encoder()
     parts = _framed(told(source), encoder.encode, encoder.end)
     pairs = _streamed((*fields.encode(headers), *_ui_messages.HEADERS.items()), "text/event-stream")
@@ -232,6 +228,7 @@ def negotiate(
     The first of *kinds* for who likes several the same, or has no Accept. 406 for who likes none: it says which there
     are, and *source* is closed. Spec: RFC 9110, 12.5.1, 15.5.7.
     """
+    check_source(source, "respond.negotiate()")
     listed = b",".join(fields.getlist(request.headers, b"accept"))
     liked = fields.accepts(listed, list(kinds)) if listed.strip() else next(iter(kinds))
     if liked is not None:

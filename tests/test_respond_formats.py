@@ -3,19 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, cast
 
 import clock
 import pytest
 
 from rawasgi import respond
-from rawasgi.asgi import App
+from rawasgi.asgi import App, HTTPScope, Received
 from rawasgi.dev.client import Result, connect, fetch
 from rawasgi.failures import told
 from rawasgi.formats import chat_chunks, json_array, multipart, ui_messages
 from rawasgi.formats.endings import Failure
 from rawasgi.formats.multipart import Part
 from rawasgi.handling import handler
+from rawasgi.inbox import Inbox
 from rawasgi.request import Request
 from rawasgi.response import Response
 
@@ -167,3 +168,45 @@ def test_who_likes_nothing_is_told_what_there_is_15_5_7(accept: str) -> None:
     assert (answer.status, answer.header("vary")) == (406, "Accept")
     assert answer.body == b"there is text/event-stream, application/x-ndjson, application/json here"
     assert source.closed
+
+
+async def rows() -> AsyncIterator[object]:
+    yield 1
+
+
+async def never() -> Received:
+    raise AssertionError
+
+
+def negotiating(accept: str) -> Callable[[Any], App]:
+    scope = cast(HTTPScope, connect(Response(), headers={"accept": accept}).scope)
+    return lambda source: respond.negotiate(Request(scope, Inbox(never)), source)
+
+
+NAMES = ("stream", "sse", "ndjson", "json_seq", "csv", "json_array", "multipart", "chat_chunks", "ui_messages")
+TAKING_A_STREAM: dict[str, Callable[[Any], object]] = {
+    **{name: getattr(respond, name) for name in NAMES},
+    "negotiate": negotiating("*/*"),
+    "negotiate, 406": negotiating("image/png"),
+}
+
+
+@pytest.mark.parametrize("name", TAKING_A_STREAM)
+def test_what_is_no_async_iterable_is_refused_when_the_response_is_made(name: str) -> None:
+    make = TAKING_A_STREAM[name]
+    subject = rf"the source of respond\.{name.partition(',')[0]}\(\) must be an async iterable, not "
+    for source in ((row for row in [1]), [1], "text", {"a": 1}, iter([1]), None):
+        with pytest.raises(TypeError, match=rf"^{subject}.*: wrap a blocking iterable in streams.from_thread\(...\)$"):
+            make(source)
+    with pytest.raises(TypeError, match=rf"^{subject}<function .*: call the function$"):
+        make(rows)
+    coroutine = asyncio.sleep(0)
+    with pytest.raises(TypeError, match=rf"^{subject}<coroutine .*: await it$"):
+        make(coroutine)
+    coroutine.close()
+
+
+def test_the_error_about_a_source_does_not_hold_all_of_it() -> None:
+    with pytest.raises(TypeError) as raised:
+        respond.csv([["row"]] * 10_000)  # type: ignore[arg-type]  # that is what is tried
+    assert len(str(raised.value)) < 300

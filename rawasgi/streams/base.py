@@ -20,6 +20,18 @@ class DeadlineExceeded(TimeoutError):
         self.which = which
 
 
+def check_source(source: object, subject: str) -> None:
+    """Raise TypeError, which names *subject*, unless *source* is an async iterable."""
+    if not hasattr(source, "__aiter__"):
+        if callable(source):
+            fix = "call the function"
+        elif hasattr(source, "__await__"):
+            fix = "await it"
+        else:
+            fix = "wrap a blocking iterable in streams.from_thread(...)"
+        raise TypeError(f"the source of {subject} must be an async iterable, not {source!r:.100}: {fix}")
+
+
 async def close(*streams: object) -> None:
     """Close *streams*, last to first, each whatever the others raise.
 
