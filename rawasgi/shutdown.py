@@ -14,6 +14,10 @@ farewell in the format of its stream and the end of its body. What has a Content
 finish. What has no format that we know, or is in a content coding already, is cut by an error (``CutOff``), so that
 nobody takes half of it for the whole.
 
+**The end of the body is the client's proof that the stream is complete.** Middleware such as Starlette's
+BaseHTTPMiddleware ends the body itself when it receives the disconnect. An end that the app sends after it received the
+simulated disconnect is therefore not passed on: Drain sends the final event in its place, or raises CutOff.
+
 **They come back one by one.** The farewell of an event stream says in ``retry`` when, each at another time, or the next
 process would get them all in one moment.
 """
@@ -26,7 +30,7 @@ from contextlib import asynccontextmanager, suppress
 
 from rawasgi import headers as fields
 from rawasgi import respond
-from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send, Sent
+from rawasgi.asgi import App, HTTPResponseStart, HTTPScope, Receive, Scope, Send, Sent
 from rawasgi.formats import csv, json_seq, json_text, ndjson, sse
 from rawasgi.formats.endings import Failure
 from rawasgi.inbox import Inbox
@@ -35,6 +39,8 @@ from rawasgi.signals import before_handlers
 from rawasgi.websocket import WebSocket
 
 BYE = Failure("shutdown", "the server is stopping: ask again", retry=True)
+
+_BODILESS = frozenset({204, 205, 304})
 
 # What ends a stream well, by its media type: given whether something of the body was sent already.
 Farewell = Callable[[bool], bytes]
@@ -81,7 +87,8 @@ class Drain:
 
     def __call__(self, app: App) -> App:
         """Return *app*, drained: from ``begin()`` on new requests get 503 and Retry-After, new websockets a denial,
-        and open streams end with a farewell. Sends: http.response.body, the last one, in the place of *app*.
+        and open streams end with a farewell. Sends: http.response.body, the last one, in the place of *app*, and
+        http.response.trailers, empty, if *app* has announced some.
 
         Inside of ``compress``: what is in a coding already can only be cut.
         """
@@ -99,27 +106,19 @@ class Drain:
         return drained
 
     async def _watch(self, app: App, scope: HTTPScope, inbox: Inbox, send: Send) -> None:
-        exchange = _Exchange(self, inbox, send)
+        exchange = _Exchange(self, scope["method"], inbox, send)
         self._open.add(exchange)
         try:
             await app(scope, inbox, exchange.send)
-            if self.begun and exchange.is_stream and not exchange.complete:
-                await self._end(exchange, send)
+            if exchange.is_left:
+                await exchange.end()
         finally:
             self._open.discard(exchange)
             if self._empty is not None and not self._open:
                 self._empty.set()
 
-    async def _end(self, exchange: "_Exchange", send: Send) -> None:
-        """Say good-bye in the place of an app that was told that its client left. Raises: CutOff."""
-        farewell = None if exchange.is_coded else self._farewell(exchange.media_type, exchange.has_body)
-        if farewell is None:
-            of = f"{exchange.media_type} in a coding" if exchange.is_coded else exchange.media_type
-            raise CutOff(f"a stream of {of} cannot say good-bye: give Drain a farewell for it, inside of compress()")
-        with suppress(OSError):  # it has left indeed
-            await send({"type": "http.response.body", "body": farewell, "more_body": False})
-
-    def _farewell(self, media_type: str, begun: bool) -> bytes | None:
+    def farewell(self, media_type: str, begun: bool) -> bytes | None:
+        """Return the final event of a stream of *media_type*, or None without one for it."""
         if media_type == "text/event-stream":
             data = json_text.dumps(BYE)
             return sse.encode(sse.Event(data, "close", retry=int(self._seconds() * 1000)))
@@ -161,31 +160,70 @@ class Drain:
 
 
 class _Exchange:
-    """One request and its answer. ``send`` is no coroutine: each one above a source costs every item."""
+    """One request and its response. ``send`` is no coroutine: each one above a source costs every item."""
 
-    def __init__(self, drain: Drain, inbox: Inbox, send: Send) -> None:
+    def __init__(self, drain: Drain, method: str, inbox: Inbox, send: Send) -> None:
         self._drain = drain
+        self._method = method
         self._inbox = inbox
         self._send = send
-        self.media_type = ""  # of the answer
-        self.is_stream = self.is_coded = self.has_body = self.complete = False
+        self._media_type = ""  # of the response
+        self._is_stream = self._is_coded = self._has_body = self._body_ended = self._trailers_due = False
+        self._is_replaced = False  # Drain ended the body, and the app did not
+        self.is_left = False  # a disconnect is simulated
 
     def send(self, message: Sent) -> Awaitable[None]:
+        if self._is_replaced:
+            return self.end()
         if message["type"] == "http.response.body":
-            self.complete = not message.get("more_body", False)
-            self.has_body = self.has_body or bool(message.get("body"))
+            more_body = message.get("more_body", False)
+            # An app that has not received the disconnect ends its body because the body is complete.
+            if not more_body and self.is_left and self._inbox.disconnected:
+                return self.end(message.get("body", b""))
+            self._body_ended = not more_body
+            self._has_body = self._has_body or bool(message.get("body"))
         elif message["type"] == "http.response.start":
-            pairs = message.get("headers", ())
-            kind = fields.get(pairs, b"content-type") or b""
-            self.media_type = kind.partition(b";")[0].strip().lower().decode("latin-1")
-            self.is_stream = fields.get(pairs, b"content-length") is None
-            self.is_coded = fields.get(pairs, b"content-encoding") is not None
-            if self._drain.begun:
-                self.leave()
+            self._start(message)
+        elif message["type"] == "http.response.trailers":
+            self._trailers_due = message.get("more_trailers", False)
         elif message["type"] in ("http.response.pathsend", "http.response.zerocopysend"):
-            self.complete = not message.get("more_body", False)
+            self._body_ended = not message.get("more_body", False)
         return self._send(message)
 
+    def _start(self, start: HTTPResponseStart) -> None:
+        headers = start.get("headers", ())
+        media_type = fields.get(headers, b"content-type") or b""
+        self._media_type = media_type.partition(b";")[0].strip().lower().decode("latin-1")
+        has_body = self._method != "HEAD" and start["status"] not in _BODILESS
+        self._is_stream = has_body and fields.get(headers, b"content-length") is None
+        self._is_coded = fields.get(headers, b"content-encoding") is not None
+        self._trailers_due = start.get("trailers", False)
+        if self._drain.begun:
+            self.leave()
+
     def leave(self) -> None:
-        if self.is_stream:
+        """Simulate a disconnect, if the response is a stream that has not ended."""
+        if self._is_stream and not self._body_ended and not self._inbox.disconnected:
+            self.is_left = True
             self._inbox.leave()
+
+    async def end(self, body: bytes = b"") -> None:
+        """Send *body* and the final event in the place of the app, and trailers if announced. Raises: CutOff.
+
+        The trailers are empty: what the app computes of half a body is not true of the whole. Again: does nothing.
+        """
+        with suppress(OSError):  # the client did disconnect
+            if not self._body_ended:
+                final = self._final_event(bool(body))
+                self._is_replaced = self._body_ended = True
+                await self._send({"type": "http.response.body", "body": body + final, "more_body": False})
+            if self._trailers_due:
+                self._trailers_due = False
+                await self._send({"type": "http.response.trailers", "headers": []})
+
+    def _final_event(self, has_body: bool) -> bytes:
+        final = None if self._is_coded else self._drain.farewell(self._media_type, self._has_body or has_body)
+        if final is None:
+            of = f"{self._media_type} in a coding" if self._is_coded else self._media_type
+            raise CutOff(f"a stream of {of} cannot say good-bye: give Drain a farewell for it, inside of compress()")
+        return final

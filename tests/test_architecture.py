@@ -55,7 +55,7 @@ HOMES = {
     "http.response.zerocopysend": {"sendfile"},
     "http.response.early_hint": {"extensions"},
     "http.response.push": {"extensions"},
-    "http.response.trailers": {"trailers"},
+    "http.response.trailers": {"shutdown", "trailers"},
     "http.response.debug": {"extensions"},
     "http.request": {"inbox"},
     "http.disconnect": {"inbox"},
