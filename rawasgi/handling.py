@@ -77,9 +77,9 @@ class Handler(Answering):
 
     __slots__ = ("function", "is_stream", "kind")
 
-    def __init__(self, function: Function, kind: Kind) -> None:
+    def __init__(self, function: Function, kind: Kind | None) -> None:
         self.function = function
-        self.kind = kind
+        self.kind = respond.stream if kind is None else kind
         self.is_stream = inspect.isasyncgenfunction(function)
 
     def _app(self, scope: Scope) -> tuple[App, Scope]:
@@ -88,16 +88,18 @@ class Handler(Answering):
         return self, scope
 
 
-def handler(function: Function, kind: Kind = respond.stream) -> App:
+def handler(function: Function, kind: Kind | None = None) -> App:
     """Return the app that answers each request with what *function* makes of it.
 
     *function* is an async function that returns a Response, any app, or str (text), bytes, dict or list (JSON) or None
-    (204); or an async generator function, whose items become a stream of *kind* (``respond.stream``, ``.sse``,
-    ``.ndjson``, or any function from a stream to a Response).
+    (204); or an async generator function, whose items become a stream of *kind* (``respond.stream`` by default,
+    ``.sse``, ``.ndjson``, or any function from a stream to a Response).
 
     An HTTPError raised before the response began is the answer; a stream's TooManyThreads is 503 then, DeadlineExceeded
     504, each with a line in the log. Any other error then is a 500 that says nothing more, and is raised on, for the
     server to log; once the response began, only that. A client that left is no error.
+
+    Raises: TypeError for a function that is not async, and for a *kind* with a function that returns.
     """
     app = Handler(function, kind)
     if not app.is_stream and not inspect.iscoroutinefunction(function):
@@ -105,7 +107,16 @@ def handler(function: Function, kind: Kind = respond.stream) -> App:
             f"a handler must be an async function or an async generator function, not {function!r}:"
             " write async def, and call what blocks with asyncio.to_thread() or streams.from_thread()"
         )
+    if kind is not None and not app.is_stream:
+        raise TypeError(
+            f"a handler with a kind, {_name(kind)}, must yield its items, and {_name(function)} returns:"
+            f" yield them, or leave the kind out and return {_name(kind)}(...)"
+        )
     return app
+
+
+def _name(function: object) -> str:
+    return getattr(function, "__qualname__", repr(function))
 
 
 def failure(error: HTTPError) -> Response:

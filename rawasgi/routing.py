@@ -42,27 +42,31 @@ class Router(Answering):
 
     # Registering
 
-    def get(self, path: str, kind: Kind = respond.stream, name: str | None = None) -> Callable[[F], F]:
-        """Answer GET and HEAD of *path*; a generator's items become a stream of *kind*. *name* is for ``url_for``."""
+    def get(self, path: str, kind: Kind | None = None, name: str | None = None) -> Callable[[F], F]:
+        """Answer GET and HEAD of *path*. *name* is for ``url_for``.
+
+        The items of an async generator function become a stream of *kind*, by default ``respond.stream``; a function
+        that returns has no kind. Raises: TypeError, when the function is registered; as ``handler``.
+        """
         return self._method("GET", path, kind, name)
 
-    def post(self, path: str, kind: Kind = respond.stream, name: str | None = None) -> Callable[[F], F]:
+    def post(self, path: str, kind: Kind | None = None, name: str | None = None) -> Callable[[F], F]:
         """Answer POST of *path*; as ``get``."""
         return self._method("POST", path, kind, name)
 
-    def put(self, path: str, kind: Kind = respond.stream, name: str | None = None) -> Callable[[F], F]:
+    def put(self, path: str, kind: Kind | None = None, name: str | None = None) -> Callable[[F], F]:
         """Answer PUT of *path*; as ``get``."""
         return self._method("PUT", path, kind, name)
 
-    def patch(self, path: str, kind: Kind = respond.stream, name: str | None = None) -> Callable[[F], F]:
+    def patch(self, path: str, kind: Kind | None = None, name: str | None = None) -> Callable[[F], F]:
         """Answer PATCH of *path*; as ``get``."""
         return self._method("PATCH", path, kind, name)
 
-    def delete(self, path: str, kind: Kind = respond.stream, name: str | None = None) -> Callable[[F], F]:
+    def delete(self, path: str, kind: Kind | None = None, name: str | None = None) -> Callable[[F], F]:
         """Answer DELETE of *path*; as ``get``."""
         return self._method("DELETE", path, kind, name)
 
-    def _method(self, method: str, path: str, kind: Kind, name: str | None) -> Callable[[F], F]:
+    def _method(self, method: str, path: str, kind: Kind | None, name: str | None) -> Callable[[F], F]:
         def register(function: F) -> F:
             self.route(method, path, handler(function, kind), name or function.__name__)
             return function

@@ -3,18 +3,20 @@
 import asyncio
 import functools
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 
 import clock
 import pytest
 
-from rawasgi import respond
+from rawasgi import Router, respond
 from rawasgi.asgi import Receive, Scope, Send
 from rawasgi.dev.client import Result, connect, fetch, websocket
 from rawasgi.errors import AppError, Disconnected, HTTPError
 from rawasgi.handling import Function, handler
 from rawasgi.request import Request
+from rawasgi.response import Response
 from rawasgi.streams import DeadlineExceeded, TooManyThreads, begun, timeout
 
 SECRET = "secret of /srv/app.py"
@@ -161,6 +163,43 @@ def test_a_generator_becomes_a_stream_of_its_kind() -> None:
     assert clock.run(fetch(handler(function, respond.ndjson))).text == '"a"\n"b"\n'
     csv = functools.partial(respond.stream, media_type="text/csv")
     assert clock.run(fetch(handler(function, csv))).header("content-type") == "text/csv"
+
+
+async def text(_: Request) -> str:
+    return "a"
+
+
+class Kind:
+    def __repr__(self) -> str:
+        return "<a kind>"
+
+    def __call__(self, source: AsyncIterator[object]) -> Response:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (respond.sse, "sse"),
+        (respond.stream, "stream"),
+        (Kind(), "<a kind>"),
+        (functools.partial(respond.sse, heartbeat=1), None),
+    ],
+)
+def test_a_function_that_returns_has_no_kind(kind: Callable[..., Response], name: str | None) -> None:
+    name = re.escape(repr(kind) if name is None else name)
+    message = (
+        f"a handler with a kind, {name}, must yield its items, and text returns:"
+        rf" yield them, or leave the kind out and return {name}\(\.\.\.\)"
+    )
+    router = Router()
+    with pytest.raises(TypeError, match=message):
+        handler(text, kind)
+    for method in (router.get, router.post, router.put, router.patch, router.delete):
+        with pytest.raises(TypeError, match=message):
+            method("/a", kind)(text)
+    router.get("/a")(text)  # what was refused is not registered
+    assert clock.run(fetch(router, "/a")).text == "a"
 
 
 def test_head_never_starts_a_generator() -> None:
