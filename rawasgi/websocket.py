@@ -145,14 +145,9 @@ class WebSocket:
         text = message.get("text")
         return text if text is not None else message.get("bytes") or b""
 
-    async def __aiter__(self) -> AsyncIterator[str | bytes]:
-        """Yield messages until the client closes."""
-        while True:
-            try:
-                message = await self.receive()
-            except Disconnected:
-                return
-            yield message
+    def __aiter__(self) -> "Messages":
+        """Return an iterator over the messages, until the client closes."""
+        return Messages(self)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close from our side; nothing, if it is closed already. Sends: websocket.close. Spec: RFC 6455, 7.4."""
@@ -184,6 +179,31 @@ class WebSocket:
         except OSError as error:  # "Disconnected Client - send exception", since 2.4
             self.disconnected = True
             raise Disconnected("the client left") from error
+
+
+class Messages(AsyncIterator[str | bytes]):
+    """The messages of a websocket, until the client closes.
+
+    Not a generator: a loop that is left by ``break`` or an error leaves nothing behind that needs closing. A cancelled
+    wait ends neither the iterator nor the websocket. ``aclose()`` ends the iterator, and leaves the websocket open.
+    Raises: OutOfOrder, as ``receive``.
+    """
+
+    __slots__ = ("_websocket",)
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket: WebSocket | None = websocket
+
+    async def __anext__(self) -> str | bytes:
+        if self._websocket is None:
+            raise StopAsyncIteration
+        try:
+            return await self._websocket.receive()
+        except Disconnected:
+            raise StopAsyncIteration from None
+
+    async def aclose(self) -> None:
+        self._websocket = None
 
 
 async def _drop(message: Sent) -> None:
