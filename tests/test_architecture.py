@@ -33,7 +33,7 @@ FLOORS = [
 BASE = {
     "streams": {"base", "stepping", "waiting"},
     "formats": {"done_events", "endings", "json_text", "limits", "sse"},
-    "journal": {"base", "memory", "mirror", "script"},
+    "journal": {"base", "memory", "mirror", "script", "stored"},
 }
 THIRD_PARTY = {"rawasgi.journal.redis": {"redis"}}  # who asks for such a module by name has what it needs
 DOORS = {

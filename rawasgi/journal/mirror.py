@@ -8,21 +8,27 @@ and encoded once for all. A follower is a cursor, as in memory. It reads from th
 pages, from where the journal is kept; and what is not there either is a Gap. So a window may begin anywhere, forget
 and have holes, and nothing is lost or doubled: the cursor alone says what comes next.
 
-**A life has a base.** A later life of the journal has a greater one, 0 is a journal that was not there yet. A follower
-below the mirror's base has missed a restart and is told; one above it came in by a look that was quicker than the
-reader, and waits for the mirror. A journal that came back with less than was seen is told at once, by ``compare``.
+**A life has a base.** A later life of the journal has a greater base; 0 is the base of a journal that is not there. A
+follower of an earlier life than the mirror's gets a Gap and starts over; a follower that found no journal waits for the
+next life and reads it from its first number.
+
+**Replies may come in any order**, as ``look`` and the reader use different connections. A reply that is of an earlier
+life than the mirror's is late and is asked for again, so no reply moves the mirror back. Within one life a follower's
+place comes from its own reply, and what lies between that place and the window is read by ``page``.
+
+**A loss begins a life, too.** If nothing overtook a reply, and it shows less than the mirror knew before it asked, the
+newest entries were lost (a crash before the last sync). Then all followers get a Gap, and replies from before are late.
 """
 
 import json
 from abc import abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from itertools import islice
 
-from rawasgi.formats.json_text import compact
 from rawasgi.formats.sse import Event
 from rawasgi.journal.base import Entry, Follower, Gap, Journal, Slow, latest
+from rawasgi.journal.stored import Kept, State, epoch
 from rawasgi.streams import Stream
 
 PAGE = 256  # entries that are read at once
@@ -34,30 +40,6 @@ class Closed(RuntimeError):
     """The journals were closed: what comes after their block needs journals of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """What is kept at the time of a look: the numbers *first* to *last* of the life *base*."""
-
-    base: int
-    first: int
-    last: int
-    ended: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An entry as it is kept: a *text* of JSON; the end has an empty one."""
-
-    base: int
-    number: int
-    text: str
-
-
-def write(event: Event, key: str | None) -> str:
-    fields = [event.data, event.event, event.retry, event.comment, key]
-    return compact(fields)
-
-
 class Mirror(Journal):
     """A journal with a window on what is kept elsewhere. It is fed while it has followers, and holds nothing else."""
 
@@ -65,8 +47,9 @@ class Mirror(Journal):
         super().__init__(topic, owner, f"{0:08x}")
         self._followers: set[_Follower] = set()
         self._over = False
-        self._last = 0
-        self._reset(0, 0)
+        self.losses = 0  # how often the newest entries were lost
+        self._newest = 0  # the greatest number that is known of this life; the window may be behind it
+        self._enter(0, 0)
 
     @abstractmethod
     async def look(self) -> State:
@@ -78,7 +61,7 @@ class Mirror(Journal):
 
     @abstractmethod
     async def begin(self) -> None:
-        """There are followers: feed what comes after ``place``, from now on. Raises: Closed."""
+        """A follower joined: feed what comes after ``place``, from now on. Raises: Closed."""
 
     @abstractmethod
     def leave(self) -> None:
@@ -89,12 +72,15 @@ class Mirror(Journal):
         """The base and the number of the last that was fed."""
         return self._base, self._last + self._ended
 
-    def feed(self, entries: Iterable[Kept]) -> None:
-        """Take what came, in order; what is known already is passed over."""
+    def feed(self, entries: Iterable[Kept], losses: int) -> None:
+        """Add *entries*, in order, to the window; those that were added before are skipped.
+
+        *losses*: ``losses`` when they were asked for. Entries from before the last loss are skipped, too.
+        """
         for kept in entries:
-            if kept.base > self._base:
-                self._reset(kept.base, kept.number - 1)
-            if kept.base < self._base or kept.number <= self._last:
+            if (losses, kept.base) > self._life:
+                self._enter(kept.base, kept.number - 1)
+            if (losses, kept.base) < self._life or kept.number <= self._last:
                 continue
             if kept.number > self._last + 1:
                 self._forget(kept.number - 1)
@@ -102,17 +88,30 @@ class Mirror(Journal):
                 self._keep(self._entry(kept))
             else:
                 self._ended = True
+        self._newest = max(self._newest, self._last)
         self._wake()
 
-    def compare(self, state: State) -> None:
-        """Take note of what is kept after the connection was lost: if it is less than was seen, life begins anew."""
-        if state.base != 0 and (state.base, state.last) < (self._base, self._last):
-            for follower in self._followers:
-                if follower.base != 0:
-                    follower.gap = Gap("restarted", self._id(follower.base, follower.number))
-                    follower.base = 0
-            self._reset(state.base, state.first - 1)
-            self._wake()
+    async def observe(self, look: Callable[[], Awaitable[State]]) -> State:
+        """Return the state that *look* returns, and move the mirror to its life; call *look* again if it is late.
+
+        The base of the state is that of the mirror then, or 0 if there is no journal.
+        """
+        while True:
+            life, newest = self._life, self._newest
+            state = await look()
+            if life == self._life or (life[0], state.base) >= self._life:
+                break
+        if state.base != 0:
+            lost = life == self._life and (state.base, state.last) < (self._base, newest)
+            self.losses += lost
+            if lost or state.base != self._base:
+                self._enter(state.base, state.first - 1)
+                self._show_newest(state)
+                self._wake()
+            elif not self._followers:
+                self._show_newest(state)
+            self._newest = max(self._newest, state.last)
+        return state
 
     def stop(self) -> None:
         """End the streams of all followers."""
@@ -141,15 +140,13 @@ class Mirror(Journal):
                     yield gap
                     if follower.leaves:
                         return
-                elif follower.base < self._base:
-                    if follower.base != 0:
-                        follower.gap = Gap("restarted", self._id(follower.base, follower.number))
-                    follower.base, follower.number, follower.until = self._base, self._begin, self._last
-                elif follower.base == self._base and follower.number < self._last:
+                elif follower.life != self._life:
+                    self._move(follower)
+                elif follower.base != 0 and follower.number < self._last:
                     for entry in await self._next(follower):
                         follower.number = max(follower.number, entry.number)
                         yield entry
-                elif follower.base == self._base and self._ended:
+                elif follower.base != 0 and self._ended:
                     return
                 else:
                     await follower.woken()
@@ -162,16 +159,22 @@ class Mirror(Journal):
                 self.leave()
 
     async def _join(self, follower: "_Follower", after: str | None) -> None:
-        state = await self.look()
-        self.epoch = epoch(state.base)
+        state = await self.observe(self.look)
         position = self.position(after, state.first, state.last)
-        follower.base, follower.number, follower.gap = state.base, position.number, position.gap
-        follower.until = state.last
-        if not self._followers or state.base == 0 or state.base > self._base:
-            self._reset(state.base, state.first - 1)
-            self._last = max(self._last, state.last - PAGE)  # what the next ones to come will want
+        follower.life, follower.base = self._life, state.base
+        follower.number, follower.gap = position.number, position.gap
+        follower.until = max(state.last, self._last) if state.base else 0
         self._followers.add(follower)
         await self.begin()
+
+    def _move(self, follower: "_Follower") -> None:
+        """Place *follower* at the beginning of the present life."""
+        number = 0  # a follower that waited for this life misses what was trimmed of it already
+        if follower.base != 0:
+            follower.gap = Gap("restarted", self._id(follower.base, follower.number))
+            number = self._begin
+        follower.life, follower.base = self._life, self._base
+        follower.number, follower.until, follower.jump = number, self._last, None
 
     async def _next(self, follower: "_Follower") -> list[Entry]:
         """Return what comes next for *follower*; nothing, if its gap or its place was changed."""
@@ -209,14 +212,14 @@ class Mirror(Journal):
         return []
 
     async def _page(self, follower: "_Follower") -> list[Entry]:
-        number, base, last = follower.number, follower.base, self._last
+        number, base, last, life = follower.number, follower.base, self._last, self._life
         if self._window and number + 1 >= self._window[0].number:
             if number + 1 == last:
                 return [self._window[-1]]  # what nearly every follower reads, nearly always
             begin = number + 1 - self._window[0].number
             return list(islice(self._window, begin, begin + PAGE))
         kept = await self.page(base, number)
-        if follower.base != base:
+        if life != self._life:
             return []
         lost = (kept[0].number if kept else last + 1) - 1 - number
         if lost > 0:
@@ -226,9 +229,20 @@ class Mirror(Journal):
             return []
         return [self._entry(each) for each in kept if each.text]
 
-    def _reset(self, base: int, number: int) -> None:
-        self._base, self._begin, self._ended = base, number, False  # *_begin*: after it, this life is kept
-        self._forget(number)
+    @property
+    def _life(self) -> tuple[int, int]:
+        return self.losses, self._base
+
+    def _enter(self, base: int, begin: int) -> None:
+        """Begin a life, of which what comes after *begin* is kept."""
+        self._base, self._begin, self._newest, self._ended = base, begin, begin, False
+        self.epoch = epoch(base)
+        self._forget(begin)
+
+    def _show_newest(self, state: State) -> None:
+        """Have the window begin with the last page of *state*: the followers that join next will want it."""
+        self._ended = False
+        self._forget(max(state.first - 1, state.last - PAGE))
 
     def _forget(self, last: int) -> None:
         self._window: deque[Entry] = deque()
@@ -259,12 +273,9 @@ class _Follower(Follower):
 
     def __init__(self, slow: Slow, backlog: int) -> None:
         super().__init__(0, slow, backlog)
-        self.base = 0
+        self.life = (0, 0)  # the mirror's, when this follower was placed
+        self.base = 0  # of the journal that it reads; 0 when it found none
         self.gap: Gap | None = None
         self.until = 0  # a replay is as long as it is: only who has caught up can fall behind
         self.jump: int | None = None  # where it goes on after *until*
         self.leaves = False
-
-
-def epoch(base: int) -> str:
-    return f"{base & 0xFFFFFFFF:08x}"

@@ -20,6 +20,7 @@ import logging
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -32,8 +33,9 @@ from redis.exceptions import TimeoutError as Late
 
 from rawasgi.formats.sse import Event
 from rawasgi.journal.base import Ended
-from rawasgi.journal.mirror import PAGE, Closed, Kept, Mirror, State, write
+from rawasgi.journal.mirror import PAGE, Closed, Mirror
 from rawasgi.journal.script import SCRIPT
+from rawasgi.journal.stored import Kept, State, write
 from rawasgi.streams.base import end
 
 T = TypeVar("T")
@@ -136,6 +138,11 @@ class RedisJournals:
         reply: list[Any] = await self._script(keys, [doing, *self._bounds, f"{base}-{number}", text, count])
         return reply
 
+    async def look(self, journal: "RedisJournal") -> State:
+        """Return what is kept of *journal*."""
+        base, first, last, ended = await self.ask(journal, "look")
+        return State(int(base), first, last, bool(ended))
+
     async def page(self, key: str, base: int, number: int) -> list[Kept]:
         """Return up to PAGE entries of the life *base* after *number*."""
         reply: Any = await self.client.xrange(key, f"{base}-{number + 1}", f"{base}", PAGE)
@@ -143,7 +150,8 @@ class RedisJournals:
 
     async def begin(self, journal: "RedisJournal") -> None:
         """Read *journal*, too, from now on."""
-        if journal.key not in self._followed:
+        moved_back = self._asked.get(journal.key, (0, 0)) > journal.place  # a loss was found
+        if moved_back or journal.key not in self._followed:
             self._followed[journal.key] = journal
             await self.call(lambda: self._ring(journal))
 
@@ -166,7 +174,7 @@ class RedisJournals:
             try:
                 await self._read_on(None)
                 for journal in list(self._followed.values()):
-                    journal.compare(_state(await _in_time(_ANSWER, self.ask(journal, "look"))))
+                    await _in_time(_ANSWER, journal.observe(partial(self.look, journal)))
                 self._back()
                 delays = _delays()
                 while True:
@@ -179,6 +187,7 @@ class RedisJournals:
 
     async def _read_on(self, block: int | None) -> None:
         """Read what has come; wait for it for *block* milliseconds."""
+        asked = {key: (journal, journal.losses) for key, journal in self._followed.items()}
         self._asked = {key: journal.place for key, journal in self._followed.items()}
         places: dict[Any, Any] = {self._bell: self._rung}
         places |= {key: f"{base}-{number}" for key, (base, number) in self._asked.items()}
@@ -186,8 +195,9 @@ class RedisJournals:
         for key, entries in reply:
             if key == self._bell:
                 self._rung = entries[-1][0]
-            elif key in self._followed:
-                self._followed[key].feed(_kept(entries))
+            elif self._followed.get(key) is asked[key][0]:
+                journal, losses = asked[key]
+                journal.feed(_kept(entries), losses)
 
     def _lost(self, error: Exception) -> None:
         if self._away is None:
@@ -222,7 +232,7 @@ class RedisJournal(Mirror):
     @property
     def known(self) -> tuple[int, int]:
         """The base and the number of the last event that this process knows of."""
-        return max(self._written, (self._base, self._last))
+        return max(self._written, (self._base, self._newest))
 
     async def append(self, event: Event, key: str | None = None) -> str:
         """Keep *event*, as ``Journal.append``; while Redis is away, wait for it.
@@ -241,7 +251,7 @@ class RedisJournal(Mirror):
         await self._say("end")
 
     async def look(self) -> State:
-        return _state(await self._run("look"))
+        return await self._journals.call(lambda: self._journals.look(self))
 
     async def page(self, base: int, number: int) -> list[Kept]:
         return await self._journals.call(lambda: self._journals.page(self.key, base, number))
@@ -257,20 +267,13 @@ class RedisJournal(Mirror):
         try:
             async with asyncio.timeout(patience), self._turn:
                 self._count += 1
-                return await self._run(doing, text, self._count)
+                count = self._count
+                return await self._journals.call(lambda: self._journals.ask(self, doing, text, count))
         except TimeoutError:
             raise ConnectionError(
                 f"Redis did not answer for {patience:g} s, so nobody knows whether the {doing} to {self.topic!r} was "
                 "done: say it again, and an event may come twice; give it an id in its data, if that matters"
             ) from None
-
-    async def _run(self, doing: str, text: str = "", count: int = 0) -> list[Any]:
-        return await self._journals.call(lambda: self._journals.ask(self, doing, text, count))
-
-
-def _state(reply: list[Any]) -> State:
-    base, first, last, ended = reply
-    return State(int(base), first, last, bool(ended))
 
 
 def _kept(entries: Iterable[tuple[str, dict[str, str]]]) -> Iterator[Kept]:
