@@ -13,14 +13,16 @@ logger = logging.getLogger("rawasgi")
 def after(app: App, work: Callable[[], Awaitable[object]]) -> App:
     """Return *app* with *work* done after each of its exchanges, also when the client left or the app failed.
 
-    The server counts the request as open until *work* is done. Raises: what the app raises, then what *work* raises.
+    An exchange is a request or a websocket, not a lifespan. The server counts it as open until *work* is done. Raises:
+    what the app raises, then what *work* raises.
     """
 
     async def and_then(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await app(scope, receive, send)
         finally:
-            await work()
+            if scope["type"] != "lifespan":
+                await work()
 
     return and_then
 

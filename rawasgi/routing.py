@@ -7,6 +7,7 @@ from rawasgi import paths, respond
 from rawasgi.asgi import App, HTTPScope, Scope, WebSocketScope
 from rawasgi.errors import AppError, HTTPError
 from rawasgi.handling import Answering, Function, Kind, failure, handler
+from rawasgi.lifespans import lifespans
 from rawasgi.websocket import Talk, WebSocket, websocket_app
 
 F = TypeVar("F", bound=Function)
@@ -30,8 +31,8 @@ class Router(Answering):
     ``mount`` apps.
 
     HEAD follows GET; OPTIONS is answered with Allow. No route is 404, no such method 405 with Allow. A static path
-    goes before a pattern, a route before a mount, the longest mount first. Raises: AppError for a lifespan: see
-    ``lifespan``.
+    goes before a pattern, a route before a mount, the longest mount first. The lifespans of the mounted apps run each
+    inside of the one mounted before it. Raises: AppError for a lifespan without a mounted app: see ``lifespan``.
     """
 
     def __init__(self) -> None:
@@ -39,6 +40,7 @@ class Router(Answering):
         self._routes: dict[str, _Route] = {}
         self._names: dict[str, paths.Pattern] = {}
         self._mounts: list[tuple[str, App]] = []
+        self._mounted_apps: list[App] = []  # once each, in the order of their lifespans
 
     # Registering
 
@@ -111,6 +113,8 @@ class Router(Answering):
         if not prefix.startswith("/") or prefix.endswith("/"):
             raise ValueError(f"the prefix of a mount must begin with / and not end with it, not {prefix!r}")
         self._mounts.append((prefix, app))
+        if app not in self._mounted_apps:
+            self._mounted_apps.append(app)
         self._mounts.sort(key=lambda mount: len(mount[0]), reverse=True)
 
     def url_for(self, name: str, /, **params: object) -> str:
@@ -119,10 +123,12 @@ class Router(Answering):
 
     # Answering
 
-    def _app(self, scope: Scope) -> tuple[App, HTTPScope | WebSocketScope]:
+    def _app(self, scope: Scope) -> tuple[App, Scope]:
         if scope["type"] != "http":
             if scope["type"] == "websocket":
                 return self._websocket(scope)
+            if self._mounted_apps:
+                return lifespans(self._mounted_apps), scope
             raise AppError(f"a Router answers http and websocket, not {scope['type']}: wrap it in lifespan()")
         path = paths.own_path(scope) if scope.get("root_path") else scope["path"]
         first = self._table.match(path)  # nearly always the one, and found in half the time

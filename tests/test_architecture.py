@@ -64,6 +64,8 @@ HOMES = {
     "websocket.close": {"websocket"},
     "websocket.http.response.start": {"websocket"},
     "websocket.http.response.body": {"websocket"},
+    "lifespan.startup": {"lifespans"},
+    "lifespan.shutdown": {"lifespans"},
     "lifespan.startup.complete": {"lifespans"},
     "lifespan.startup.failed": {"lifespans"},
     "lifespan.shutdown.complete": {"lifespans"},

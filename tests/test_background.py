@@ -10,7 +10,9 @@ from clock import now, run
 from rawasgi import respond
 from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.background import Tasks, after, tasks
-from rawasgi.dev.client import connect, fetch
+from rawasgi.dev.client import connect, fetch, lifespan, websocket
+from rawasgi.lifespans import lifespans
+from rawasgi.websocket import WebSocket, websocket_app
 
 
 async def ticks() -> AsyncIterator[str]:
@@ -77,6 +79,22 @@ def test_an_error_of_the_work_is_raised_and_has_the_apps_as_its_context() -> Non
     with pytest.raises(ValueError, match="the work") as caught:
         run(fetch(after(broken, work)))
     assert isinstance(caught.value.__context__, LookupError)
+
+
+def test_the_work_is_done_after_a_websocket_and_not_after_a_lifespan() -> None:
+    done: list[str] = []
+
+    @websocket_app
+    async def echo(websocket: WebSocket) -> None:
+        await asyncio.sleep(1)
+
+    async def main() -> None:
+        async with lifespan(noted(lifespans([]), done)):
+            async with websocket(noted(echo, done)) as client:
+                await client.finished()
+
+    run(main())
+    assert done == ["at 1.0"]
 
 
 # Tasks

@@ -2,8 +2,9 @@
 
 import os
 
-from rawasgi.asgi import App, Receive, Received, Scope, Send
+from rawasgi.asgi import App
 from rawasgi.dev.serving import APP, collect_less, load
+from rawasgi.lifespans import lifespan
 from rawasgi.shutdown import Drain
 
 
@@ -20,33 +21,4 @@ def __getattr__(name: str) -> App:
 def drained(inner: App) -> App:
     """Return *inner*, which stops well when the process gets a signal."""
     drain = Drain()
-    outer = drain(inner)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            async with drain.on_signals():  # from before the app's own lifespan until nothing is open
-                await _live(inner, scope, receive, send)
-        else:
-            await outer(scope, receive, send)
-
-    return app
-
-
-async def _live(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
-    """The app's own lifespan; for an app that has none, and so raises, one that does nothing."""
-    begun = False
-
-    async def receiving() -> Received:
-        nonlocal begun
-        begun = True
-        return await receive()
-
-    try:
-        await inner(scope, receiving, send)
-    except Exception:
-        if begun:
-            raise
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await send({"type": "lifespan.shutdown.complete"})
+    return lifespan(drain(inner), drain.on_signals)

@@ -140,6 +140,31 @@ def test_every_stream_says_good_bye_and_the_process_ends_by_itself(how: str, tmp
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.parametrize("name", ["uvicorn", "uvicorn-h11"])
+def test_fastapi_with_middleware_sends_a_final_event_or_is_cut_and_both_lifespans_end(
+    name: str, tmp_path: Path
+) -> None:
+    server = Process(tmp_path, *SERVERS[name], "stopping_fastapi:app")
+
+    async def script() -> tuple[bytes, bytes, int]:
+        async with asyncio.timeout(PATIENCE):
+            streams = [await opened(server.port, path) for path in ("/text/event-stream", "/application/octet-stream")]
+            stopping = asyncio.create_task(server.stop())
+            (_, events), (_, half) = await asyncio.gather(*map(ended, streams))
+            return events, half, await stopping
+
+    try:
+        events, half, status = asyncio.run(script())
+        assert b"outer inner 0" in events
+        check(events, "/events")
+        assert b"outer inner 0\n" in half
+        assert not half.endswith(b"\r\n0\r\n\r\n"), "the client sees that the body is not complete"
+        assert status == STATUS["uvicorn"]
+        assert server.released == 2
+    finally:
+        server.kill()
+
+
 def test_over_http_2_each_stream_of_a_connection_does(tmp_path: Path) -> None:
     need("hypercorn")
     command = ["rawasgi.dev.cli", "serve", "stopping:router", "--server", "hypercorn", "--port", "{port}"]
