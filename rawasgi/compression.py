@@ -18,6 +18,7 @@ from rawasgi.asgi import (
     Sent,
 )
 from rawasgi.codings import PIECE_BYTES
+from rawasgi.content_length import BodyLength
 from rawasgi.errors import AppError
 from rawasgi.streams.stepping import give_way
 
@@ -98,8 +99,7 @@ class _Response:
         self._minimum_bytes = minimum_bytes
         self._coding: str | None = None  # of the body, up to its end
         self._encoder: codings.Encoder | None = None  # made when there is something to encode
-        self._length: int | None = None
-        self._left = 0  # of the length
+        self._length = BodyLength()
         self._since = 0  # bytes that were encoded without giving way
         self._held: list[Sent] = []
         self._start: HTTPResponseStart | None = None  # as it is if no file follows
@@ -136,7 +136,7 @@ class _Response:
         coded = self._coded(start)
         # A file may follow, which is not ours to read, and a stream has no length. Who sends files waits for the body.
         extensions = self._scope.get("extensions") or {}
-        if self._coding is not None and self._length is not None and not _FILES.isdisjoint(extensions):
+        if self._coding is not None and self._length.remaining_bytes is not None and not _FILES.isdisjoint(extensions):
             self._held.append(start)
             self._start = coded
             return _nothing()
@@ -152,8 +152,8 @@ class _Response:
         headers = list(start.get("headers", ()))
         if start["status"] in _NEVER or _is_final(headers):
             return start
-        length = fields.get(headers, b"content-length")
-        self._length = int(length) if length is not None and length.isdigit() else None
+        self._length = BodyLength.from_headers(headers)
+        length = self._length.remaining_bytes
         # None at all is as an empty one: by 12.5.3 the client takes anything, but one that unpacks says so.
         header = b",".join(fields.getlist(self._scope["headers"], b"accept-encoding"))
         known = _negotiated if len(header) <= 128 else negotiate
@@ -161,20 +161,20 @@ class _Response:
         media_type = fields.get(headers, b"content-type")
         essence = (media_type or b"").partition(b";")[0].strip().lower().decode("latin-1")
         events = essence == "text/event-stream"
-        body: codings.Body = "whole" if self._length is not None else "events" if events else "stream"
+        body: codings.Body = "whole" if length is not None else "events" if events else "stream"
         coding, must = known(header, codings.available(body))
         not_modified = start["status"] == 304
         fits = self._types(essence) if media_type is not None else not_modified
         if not fits and not (must and coding):
             return start
         headers = _varying(headers)
-        small = self._length is not None and self._length < (1 if must else self._minimum_bytes)
+        small = length is not None and length < (1 if must else self._minimum_bytes)
         if coding is not None and not small:
             headers = _weakened(headers)
             if not not_modified:
                 headers.append((b"content-encoding", coding.encode()))
                 if self._scope["method"] != "HEAD":
-                    self._coding, self._left = coding, self._length or 0
+                    self._coding = coding
         return {**start, "headers": headers}
 
     async def _body(self, message: HTTPResponseBody) -> None:
@@ -184,8 +184,10 @@ class _Response:
         if more_body and not body:
             await self._send(message)
             return
-        self._count(len(body), more_body)
-        encoder = self._encoder = self._encoder or codings.encoder(self._coding, self._length)
+        if self._encoder is None:  # before the first bytes are counted, what remains is all of the body
+            self._encoder = codings.encoder(self._coding, self._length.remaining_bytes)
+        self._length.count(len(body), more_body)  # no server after us knows the length
+        encoder = self._encoder
         rest = memoryview(body)
         while len(rest) > PIECE_BYTES:
             if coded := encoder.encode(rest[:PIECE_BYTES]):
@@ -200,16 +202,6 @@ class _Response:
         if self._since >= PIECE_BYTES and more_body:
             self._since = 0
             await give_way()
-
-    def _count(self, size: int, more_body: bool) -> None:
-        """Hold the body to its Content-Length: nobody after us knows it."""
-        if self._length is not None:
-            self._left -= size
-            if self._left < 0 or (self._left and not more_body):
-                off = f"{-self._left} bytes longer" if self._left < 0 else f"{self._left} bytes shorter"
-                raise AppError(
-                    f"the body is {off} than its content-length says: leave that header out, or make it right"
-                )
 
 
 def _is_final(headers: list[Header]) -> bool:

@@ -7,6 +7,7 @@ from typing import TypeAlias, TypedDict, TypeVar, Unpack, cast
 from rawasgi import headers as fields
 from rawasgi import streams
 from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.content_length import STATUSES_WITHOUT_LENGTH
 from rawasgi.failures import told
 from rawasgi.formats import chat_chunks as _chat_chunks
 from rawasgi.formats import csv as _csv
@@ -44,7 +45,7 @@ def whole(body: bytes, media_type: str | None, status: int = 200, headers: Field
 
     Spec: RFC 9110, 8.6 (a 204 has no Content-Length, a 304 not this one).
     """
-    return Response(body, status, _with(headers, media_type, None if status in (204, 304) else len(body)))
+    return Response(body, status, _with(headers, media_type, None if status in STATUSES_WITHOUT_LENGTH else len(body)))
 
 
 def text(text: str, status: int = 200, headers: Fields = None) -> Response:

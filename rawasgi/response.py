@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from rawasgi.asgi import HTTPResponseStart, HTTPScope, Receive, Scope, Send
+from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.errors import AppError
 from rawasgi.inbox import Inbox
 from rawasgi.sendfile import FileParts, send_file
@@ -11,7 +12,6 @@ from rawasgi.sending import Streaming, close_unsent, is_gone, send_stream
 
 # They speak of one connection, and make an HTTP/2 or HTTP/3 message malformed (RFC 9113, 8.2.2; RFC 9114, 4.2).
 _CONNECTION_FIELDS = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
-_BODILESS = frozenset({204, 205, 304})  # RFC 9110, 15.3.5, 15.3.6, 15.4.5
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -57,7 +57,7 @@ class Response:
             headers = [field for field in headers if field[0] not in _CONNECTION_FIELDS]
         start: HTTPResponseStart = {"type": "http.response.start", "status": self.status, "headers": headers}
         body = self.body
-        bodiless = scope["method"] == "HEAD" or self.status in _BODILESS
+        bodiless = scope["method"] == "HEAD" or self.status in STATUSES_WITHOUT_BODY
         if isinstance(body, Streaming) and not bodiless:
             return send_stream(body, start, inbox, send)
         if isinstance(body, bytes):
@@ -75,7 +75,7 @@ _set_body, _set_status, _set_headers = (Response.__dict__[name].__set__ for name
 def _check(status: int, body: object) -> None:
     if not 200 <= status <= 599:
         raise ValueError(f"Response.status must be 200 to 599, not {status!r}: 1xx is not an answer")
-    if body and status in _BODILESS and isinstance(body, bytes):
+    if body and status in STATUSES_WITHOUT_BODY and isinstance(body, bytes):
         raise ValueError(f"Response.body must be empty with status {status} (RFC 9110, 15): use another status")
 
 

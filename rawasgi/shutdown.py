@@ -31,6 +31,7 @@ from contextlib import asynccontextmanager, suppress
 from rawasgi import headers as fields
 from rawasgi import respond
 from rawasgi.asgi import App, HTTPResponseStart, HTTPScope, Receive, Scope, Send, Sent
+from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.formats import csv, json_seq, json_text, ndjson, sse
 from rawasgi.formats.endings import Failure
 from rawasgi.inbox import Inbox
@@ -39,8 +40,6 @@ from rawasgi.signals import before_handlers
 from rawasgi.websocket import WebSocket
 
 BYE = Failure("shutdown", "the server is stopping: ask again", retry=True)
-
-_BODILESS = frozenset({204, 205, 304})
 
 # What ends a stream well, by its media type: given whether something of the body was sent already.
 Farewell = Callable[[bool], bytes]
@@ -194,7 +193,7 @@ class _Exchange:
         headers = start.get("headers", ())
         media_type = fields.get(headers, b"content-type") or b""
         self._media_type = media_type.partition(b";")[0].strip().lower().decode("latin-1")
-        has_body = self._method != "HEAD" and start["status"] not in _BODILESS
+        has_body = self._method != "HEAD" and start["status"] not in STATUSES_WITHOUT_BODY
         self._is_stream = has_body and fields.get(headers, b"content-length") is None
         self._is_coded = fields.get(headers, b"content-encoding") is not None
         self._trailers_due = start.get("trailers", False)

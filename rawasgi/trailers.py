@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from rawasgi import headers as fields
 from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send, Sent
+from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.extensions import offers
 
 Pairs: TypeAlias = Iterable[tuple[bytes, bytes]]
@@ -33,7 +34,6 @@ class Trailing(Protocol):
 Maker: TypeAlias = Callable[[], Trailing]
 
 _FILES = ("http.response.pathsend", "http.response.zerocopysend")
-_BODILESS = frozenset({204, 205, 304})
 # Framing, routing, request modifiers, authentication, response controls; content format is all of content-*, but what
 # is defined for trailers. Spec: RFC 9110, 6.5.1; content-digest: RFC 9530, 2.
 _NOT_TRAILERS = frozenset(
@@ -102,7 +102,7 @@ class _Trailed:
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
             framed = self._in_chunks and fields.get(headers, b"content-length") is not None
-            self._due = message["status"] not in _BODILESS and not framed
+            self._due = message["status"] not in STATUSES_WITHOUT_BODY and not framed
             self._own = message.get("trailers", False)
             if self._due:
                 names = b", ".join(name for each in self._made for name in each.names)

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "rawasgi"
 FLOORS = [
     {"asgi", "errors"},
     {"formats", "states", "headers", "paths", "ranges", "codings", "signals"},
-    {"preconditions"},
+    {"preconditions", "content_length"},
     {"streams"},
     {"journal"},
     {"inbox", "clocks"},
@@ -44,7 +44,7 @@ DOORS = {
     "rawasgi",
 }  # may import what stands behind them
 NO_ASGI = {"formats": set[str](), "streams": set[str](), "journal": {"formats", "streams"}}  # what each may import
-NO_AWAIT = ("formats", "states", "headers", "paths", "ranges", "preconditions", "codings")
+NO_AWAIT = ("formats", "states", "headers", "paths", "ranges", "preconditions", "content_length", "codings")
 WAITING = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
 
 # Where each kind of message is written; asgi.py, states.py and dev/ speak of all of them.

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from rawasgi import headers as fields
 from rawasgi import response, sending, streams
 from rawasgi.asgi import Receive, Scope, Send
+from rawasgi.content_length import STATUSES_WITHOUT_LENGTH
 from rawasgi.familiar.background import Background
 from rawasgi.formats import json_text
 from rawasgi.inbox import Inbox
@@ -75,7 +76,7 @@ class Response:
         self.background = background
         self.body = self.render(content)
         self.raw_headers = fields.encode(headers)
-        if self._is_whole and status_code not in (204, 304):
+        if self._is_whole and status_code not in STATUSES_WITHOUT_LENGTH:
             self.headers.setdefault("content-length", str(len(self.body)))
         if (kind := self.media_type) is not None:
             if kind.startswith("text/") and "charset=" not in kind.lower():
