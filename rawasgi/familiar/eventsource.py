@@ -10,6 +10,7 @@ from rawasgi.asgi import HTTPDisconnect, Receive, Scope, Send, Sent
 from rawasgi.familiar.background import Background
 from rawasgi.familiar.responses import StreamingResponse
 from rawasgi.formats import json_text, sse
+from rawasgi.streams.base import CloseOnce
 
 
 class ServerSentEvent:
@@ -130,7 +131,8 @@ class EventSourceResponse(StreamingResponse):
     def _what(self) -> sending.Streaming:
         source = self._items()
         if self.data_sender_callable is not None:
-            source = streams.Stream(_beside(source, self.data_sender_callable), source)
+            once = CloseOnce(source)
+            source = streams.Stream(_beside(once, self.data_sender_callable), once)
         events = streams.map(source, self._encode)
         if self.ping_interval:
             events = streams.heartbeat(events, self.ping_interval, self._ping)

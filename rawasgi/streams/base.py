@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Sequence
 from types import coroutine
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from typing import Any, Generic, Literal, NoReturn, TypeVar, cast
 
 from rawasgi.streams.stepping import Step, cancelling, settle
 from rawasgi.streams.waiting import Waiter
@@ -36,17 +36,49 @@ async def close(*streams: object) -> None:
     """Close *streams*, last to first, each whatever the others raise.
 
     What has no ``aclose`` needs none. A source is given with its iterator, which may be an async generator of its own
-    (``async def __aiter__``); what is both is closed once. Raises: the last error, once all are closed; the earlier
-    ones are its context.
+    (``async def __aiter__``); what is both is closed once, and the iterator of a CloseOnce is left to that. Raises: the
+    last error, once all are closed; the earlier ones are its context.
     """
     for index in range(len(streams) - 1, -1, -1):
         aclose = getattr(streams[index], "aclose", None)
-        both = index > 0 and streams[index] is streams[index - 1]
-        if aclose is not None and not both:
+        if aclose is not None and not (index and _closes(streams[index - 1], streams[index])):
             try:
                 await aclose()
             except BaseException:
                 await close(*streams[:index])
+                raise
+
+
+def _closes(source: object, items: object) -> bool:
+    """Return whether closing *source* also closes *items*, its iterator."""
+    return source is items or (isinstance(source, CloseOnce) and source._items is items)
+
+
+class CloseOnce(AsyncIterable[T]):
+    """*source*, which is closed once, however many close this; so is its iterator.
+
+    The generator of a wrapper closes its source when it ends. So does the Stream around it, for a generator that was
+    never started. A generator takes a second ``aclose()``; an ``aclose()`` that returns a connection may not.
+    """
+
+    __slots__ = ("_is_closed", "_items", "_source")
+
+    def __init__(self, source: AsyncIterable[T]) -> None:
+        self._source = source
+        self._is_closed = False
+        self._items: AsyncIterator[T] | None = None
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        self._items = aiter(self._source)
+        return self._items
+
+    async def aclose(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            try:
+                await close(self._source, self._items)
+            except RuntimeError:  # a generator that another task reads at the moment: it is not closed
+                self._is_closed = False
                 raise
 
 
@@ -73,28 +105,43 @@ async def end(tasks: Sequence[asyncio.Task[None]], error: BaseException | None =
         raise error
 
 
-class Stream(AsyncIterator[T_co], Generic[T_co]):
+class _Next:
+    """Holds the ``__anext__`` of an iterator."""
+
+    __slots__ = ("_next",)
+    _next: Callable[[], Awaitable[Any]]
+
+
+class Stream(_Next, AsyncIterator[T_co], Generic[T_co]):
     """An async iterator that closes what is under it, also when it was never started.
 
     *items* is the wrapper's async generator, *sources* what it reads. A generator that was never started is closed
-    without running, so its own ``finally`` cannot close the sources: this does.
+    without running, so its own ``finally`` cannot close the sources: this does. A source that must not be closed twice,
+    and that the generator closes as well, is given to both in a CloseOnce.
     """
 
     __slots__ = ("__weakref__", "_items", "_sources")
+    # A slot, so that an item costs no Python frame; mypy takes one that is read from its class for a class variable.
+    __anext__ = cast("Callable[[Stream[T_co]], Awaitable[T_co]]", _Next._next)  # type: ignore[misc]
 
     def __init__(self, items: AsyncIterator[T_co], *sources: object) -> None:
         self._items = items
+        self._next = items.__anext__
         self._sources = sources
 
-    def __aiter__(self) -> AsyncIterator[T_co]:
-        return self._items  # not self: an item then costs no call of ours; who closes the stream has the stream
-
-    def __anext__(self) -> Awaitable[T_co]:
-        return self._items.__anext__()
+    def __aiter__(self) -> "Stream[T_co]":
+        return self
 
     async def aclose(self) -> None:
         """Close the wrapper, then its sources, last to first. Raises: what their clean-up raises."""
         await close(*self._sources, self._items)
+
+
+def fastest(items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Return the generator of a Stream, of which an item takes 15 ns less, or *items*. It does not replace closing."""
+    while isinstance(items, Stream):
+        items = items._items
+    return items
 
 
 class owned(Generic[T]):
@@ -107,7 +154,7 @@ class owned(Generic[T]):
 
     async def __aenter__(self) -> AsyncIterator[T]:
         self._items = aiter(self._source)
-        return self._items
+        return fastest(self._items)
 
     async def __aexit__(self, *_: object) -> None:
         await close(self._source, self._items)

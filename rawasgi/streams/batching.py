@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TypeVar
 
-from rawasgi.streams.base import Pull, Stream
+from rawasgi.streams.base import CloseOnce, Pull, Stream
 
 T = TypeVar("T")
 
@@ -20,6 +20,7 @@ def batch(source: AsyncIterable[T], max_items: int, max_age: float | None = None
         raise ValueError(f"a batch must hold 1 item or more, not {max_items!r}")
     if max_age is not None and not max_age > 0:
         raise ValueError(f"the age of a batch must be more than 0 seconds, not {max_age!r}: leave it out instead")
+    source = CloseOnce(source)
     return Stream(_batch(source, max_items, max_age), source)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TypeVar
 
-from rawasgi.streams.base import Stream, close
+from rawasgi.streams.base import CloseOnce, Stream, close
 
 T = TypeVar("T")
 
@@ -16,6 +16,7 @@ async def begun(source: AsyncIterable[T]) -> Stream[T]:
     Order: the source's. Reads ahead: the first item. Loses: nothing. Closes: source, also before it raises.
     Raises: what *source* raises, unchanged.
     """
+    source = CloseOnce(source)
     items = aiter(source)
     head: list[T] = []
     try:
@@ -25,7 +26,7 @@ async def begun(source: AsyncIterable[T]) -> Stream[T]:
     except BaseException:
         await close(source, items)
         raise
-    return Stream(_begun(head, items, source), source, items)
+    return Stream(_begun(head, items, source), source)
 
 
 async def _begun(head: list[T], items: AsyncIterator[T], source: AsyncIterable[T]) -> AsyncIterator[T]:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Generic, Literal, TypeAlias, TypeVar
 
-from rawasgi.streams.base import Stream, close, end, owned
+from rawasgi.streams.base import CloseOnce, Stream, close, end, owned
 from rawasgi.streams.stepping import give_way
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ def buffer(source: AsyncIterable[T], max_items: int, when_full: WhenFull = "wait
         raise ValueError(f"a buffer must hold 1 item or more, not {max_items!r}")
     if when_full not in ("wait", "drop_oldest", "drop_newest"):
         raise ValueError(f"when_full must be 'wait', 'drop_oldest' or 'drop_newest', not {when_full!r}")
-    return Buffer(_Ahead(max_items, when_full), source)
+    return Buffer(_Ahead(max_items, when_full), CloseOnce(source))
 
 
 class _Ahead(Generic[T]):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import TypeVar
 
-from rawasgi.streams.base import Pull, Stream
+from rawasgi.streams.base import CloseOnce, Pull, Stream
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -19,6 +19,7 @@ def conclude(
     Order: the source's. Reads ahead: nothing. Loses: nothing. Closes: source.
     Raises: what closing *source*, *done* and *failed* raise; that of *source* only as said above.
     """
+    source = CloseOnce(source)
     return Stream(_conclude(source, done, failed), source)
 
 

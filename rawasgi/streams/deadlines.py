@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TypeVar
 
-from rawasgi.streams.base import DeadlineExceeded, Pull, Stream
+from rawasgi.streams.base import CloseOnce, DeadlineExceeded, Pull, Stream
 
 T = TypeVar("T")
 
@@ -18,6 +18,7 @@ def deadline(source: AsyncIterable[T], seconds: float, cleanup: float = 5.0) -> 
     """
     if not seconds > 0:
         raise ValueError(f"a deadline must be more than 0 seconds away, not {seconds!r}: leave it out instead")
+    source = CloseOnce(source)
     return Stream(_deadline(source, seconds, cleanup), source)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any, TypeVar
 
-from rawasgi.streams.base import Stream, owned
+from rawasgi.streams.base import CloseOnce, Stream, owned
 
 T = TypeVar("T")
 
@@ -14,6 +14,7 @@ def filter(source: AsyncIterable[T], predicate: Callable[[T], object]) -> Stream
     Order: the source's. Reads ahead: nothing. Loses: what *predicate* refuses. Closes: source.
     Raises: what *source* and *predicate* raise, unchanged.
     """
+    source = CloseOnce(source)
     return Stream(_filter(source, predicate), source)
 
 

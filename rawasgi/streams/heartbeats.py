@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import TypeVar
 
-from rawasgi.streams.base import Pull, Stream
+from rawasgi.streams.base import CloseOnce, Pull, Stream
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -18,6 +18,7 @@ def heartbeat(source: AsyncIterable[T], every: float, beat: Callable[[], U]) -> 
     """
     if not every > 0:
         raise ValueError(f"a heartbeat must come every so many seconds, not {every!r}: leave it out instead")
+    source = CloseOnce(source)
     return Stream(_heartbeat(source, every, beat), source)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, overload
 
-from rawasgi.streams.base import Stream, owned
+from rawasgi.streams.base import CloseOnce, Stream, owned
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -19,6 +19,7 @@ def map(source: AsyncIterable[T], function: Callable[[T], object]) -> Stream[Any
     Order: the source's. Reads ahead: nothing. Loses: nothing. Closes: source.
     Raises: what *source* and *function* raise, unchanged.
     """
+    source = CloseOnce(source)
     return Stream(_map(source, function), source)
 
 

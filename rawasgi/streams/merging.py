@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Generic, TypeVar
 
-from rawasgi.streams.base import Stream, close, end, owned
+from rawasgi.streams.base import CloseOnce, Stream, close, end, owned
 
 T = TypeVar("T")
 
@@ -17,10 +17,11 @@ def merge(*sources: AsyncIterable[T]) -> Stream[T]:
     error. Closes: all sources, each in the task in which it ran.
     Raises: the first error of a source, unchanged, once the other sources are closed.
     """
-    return Stream(_merge(sources), *sources)
+    once = tuple(CloseOnce(source) for source in sources)
+    return Stream(_merge(once), *once)
 
 
-async def _merge(sources: tuple[AsyncIterable[T], ...]) -> AsyncIterator[T]:
+async def _merge(sources: tuple[CloseOnce[T], ...]) -> AsyncIterator[T]:
     # A task a source: a source may cancel the task it runs in (asyncio.timeout), and must be the only one in it.
     arrivals: _Arrivals[T] = _Arrivals()
     tasks = [asyncio.create_task(arrivals.read(source)) for source in sources]

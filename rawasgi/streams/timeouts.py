@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TypeVar
 
-from rawasgi.streams.base import DeadlineExceeded, Pull, Stream
+from rawasgi.streams.base import CloseOnce, DeadlineExceeded, Pull, Stream
 
 T = TypeVar("T")
 
@@ -21,6 +21,7 @@ def timeout(source: AsyncIterable[T], seconds: float, first: float | None = None
     for limit in (seconds, first):
         if limit is not None and not limit > 0:
             raise ValueError(f"a timeout must be more than 0 seconds, not {limit!r}: leave it out instead")
+    source = CloseOnce(source)
     return Stream(_timeout(source, seconds, seconds if first is None else first, cleanup), source)
 
 
