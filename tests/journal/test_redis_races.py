@@ -1,0 +1,97 @@
+"""A journal in Redis whose followers join while its topic begins, on a real server."""
+
+import asyncio
+import os
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from following import filled, rest, taken
+from valkeys import Valkey, valkey
+
+if os.environ.get("REQUIRE_PARTS") != "1":
+    pytest.importorskip("redis", reason="redis is not installed")
+
+from rawasgi.journal.redis import RedisJournal, RedisJournals
+
+PATIENCE = 60.0  # seconds, for a machine that is busy with other things
+TOPICS, FOLLOWERS = 50, 20
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    with valkey(tmp_path_factory.mktemp("valkey")) as started:
+        yield started
+
+
+class LateReplies(RedisJournals):
+    """Journals that get a reply to ``look`` when the reader has fed up to three more events."""
+
+    async def ask(self, journal: RedisJournal, doing: str, text: str = "", count: int = 0) -> list[Any]:
+        reply = await super().ask(journal, doing, text, count)
+        if doing == "look" and journal.key in self._asked:
+            number = random.randrange(4)
+            while journal.place[1] < number:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        return reply
+
+
+async def race(reading: RedisJournals, writing: RedisJournals, topic: str) -> list[list[object]]:
+    """Return what each follower got of ten events: one waits for the topic, the others join while it begins."""
+
+    async def write() -> None:
+        await filled(writing.topic(topic), *map(str, range(10)))
+        await writing.topic(topic).end()
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(rest(reading.topic(topic).follow()))]
+        while reading.topic(topic).key not in reading._asked:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        begins_at = random.randrange(1, FOLLOWERS)
+        for number in range(1, FOLLOWERS):
+            if number == begins_at:
+                group.create_task(write())
+            tasks.append(group.create_task(rest(reading.topic(topic).follow())))
+    return [task.result() for task in tasks]
+
+
+@pytest.mark.parametrize("kind", [RedisJournals, LateReplies])
+def test_a_follower_that_joins_while_a_topic_begins_gets_all_of_it(server: Valkey, kind: type[RedisJournals]) -> None:
+    async def main() -> None:
+        async with kind(server.url) as reading, RedisJournals(server.url) as writing:
+            for number in range(TOPICS):
+                got = await race(reading, writing, f"{kind.__name__} {number}")
+                assert got == [[str(number) for number in range(10)]] * FOLLOWERS
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def test_a_follower_that_joins_finds_a_loss_before_the_reader_does(server: Valkey) -> None:
+    """As after a failover that leaves the reader's connection open: the reader waits for what comes after the loss."""
+
+    async def main() -> None:
+        async with RedisJournals(server.url) as journals, RedisJournals(server.url) as writing:
+            journal = journals.topic("loss")
+            await filled(writing.topic("loss"), "a", "b", "c")
+            first = journal.follow()
+            assert await taken(first, 3) == ["a", "b", "c"]
+            waiting = asyncio.create_task(taken(first, 4))
+            while journals._asked.get(journal.key) != journal.place:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            kept: Any = await journals.client.xrange(journal.key, count=2)
+            async with journals.client.pipeline() as pipe:  # XDEL would leave the number of the lost entry taken
+                pipe.delete(journal.key)
+                for place, fields in kept:
+                    pipe.xadd(journal.key, fields, place)
+                await pipe.execute()
+            second = journal.follow()
+            assert await taken(second, 2) == ["a", "b"]
+            async with RedisJournals(server.url) as unaware:
+                await filled(unaware.topic("loss"), "d")
+            assert await waiting == [("restarted", None), "a", "b", "d"]
+            assert await taken(second, 1) == ["d"]
+            await first.aclose()
+            await second.aclose()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
