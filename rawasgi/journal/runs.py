@@ -23,6 +23,7 @@ class _Run:
         self.journal = journal
         self.readers = 0
         self.why = "cancelled"
+        self.over = False
         self.task: asyncio.Task[None]
         self.timer: asyncio.TimerHandle  # of what comes when nobody follows
 
@@ -49,6 +50,7 @@ class Runs:
         self._kept = kept
         self._most = most
         self._runs: dict[tuple[str, str], _Run] = {}
+        self._names: dict[tuple[str, str], str] = {}  # by the tag in their events' ids, and the owner
 
     async def __aenter__(self) -> "Runs":
         return self
@@ -56,6 +58,7 @@ class Runs:
     async def __aexit__(self, *_: object) -> None:
         runs = list(self._runs.values())
         self._runs.clear()
+        self._names.clear()
         for run in runs:
             run.why = "shutdown"
             run.task.cancel()
@@ -74,10 +77,14 @@ class Runs:
         if len(self._runs) >= self._most and not self._make_room():
             raise OverflowError(f"{self._most} runs are under way or followed, as many as may be: ask again later")
         name = secrets.token_hex(8)
+        while (tag(name, owner), owner) in self._names:
+            name = secrets.token_hex(8)
         run = self._runs[name, owner] = _Run(self._make(name, owner))
+        self._names[tag(name, owner), owner] = name
         loop = asyncio.get_running_loop()
-        run.task = loop.create_task(self._produce(name, owner, run, source), name=f"rawasgi: run {name}")
         run.timer = loop.call_later(self._abandoned, self._abandon, run)
+        # Last: with an eager task factory (Python 3.12), the run may be over when create_task() returns.
+        run.task = loop.create_task(self._produce(name, owner, run, source), name=f"rawasgi: run {name}")
         await asyncio.sleep(0)  # a task that is cancelled before it began never closes its source
         return name
 
@@ -94,8 +101,7 @@ class Runs:
 
     def named(self, event_id: str | None, owner: str = "") -> str | None:
         """Return the run of *owner* that an event with *event_id* is of: what a client comes back with says it all."""
-        of = (event_id or "").partition("-")[0]
-        return next((name for name, of_whom in self._runs if of_whom == owner and tag(name, owner) == of), None)
+        return self._names.get(((event_id or "").partition("-")[0], owner))
 
     async def cancel(self, name: str, owner: str = "") -> None:
         """Stop the run *name* and wait for its clean-up; who follows it gets an ``error`` of code ``cancelled``.
@@ -114,13 +120,20 @@ class Runs:
 
     def _make_room(self) -> bool:
         for place, run in self._runs.items():
-            if run.task.done() and not run.readers:
+            if run.over and not run.readers:
                 run.timer.cancel()
-                del self._runs[place]
+                self._drop(*place)
                 return True
         return False
 
     async def _produce(self, name: str, owner: str, run: _Run, source: AsyncIterable[object]) -> None:
+        try:
+            await self._copy(name, run, source)
+        finally:
+            run.over = True
+            self._wait(name, owner, run)
+
+    async def _copy(self, name: str, run: _Run, source: AsyncIterable[object]) -> None:
         last: Failure | None = None
         try:
             async with owned(source) as items:
@@ -134,7 +147,6 @@ class Runs:
         if last is not None:
             await run.journal.append(sse.event_of(last))
         await run.journal.end()
-        self._wait(name, owner, run)
 
     async def _read(self, name: str, owner: str, run: _Run, stream: Stream[Entry | Gap]) -> AsyncIterator[Entry | Gap]:
         run.readers += 1
@@ -153,10 +165,14 @@ class Runs:
         if run.readers or self._runs.get((name, owner)) is not run:
             return
         loop = asyncio.get_running_loop()
-        if run.task.done() or run.task is asyncio.current_task():
-            run.timer = loop.call_later(self._kept, self._runs.pop, (name, owner), None)
+        if run.over:
+            run.timer = loop.call_later(self._kept, self._drop, name, owner)
         else:
             run.timer = loop.call_later(self._abandoned, self._abandon, run)
+
+    def _drop(self, name: str, owner: str) -> None:
+        del self._runs[name, owner]
+        del self._names[tag(name, owner), owner]
 
     def _abandon(self, run: _Run) -> None:
         run.why = "abandoned"

@@ -3,7 +3,10 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Coroutine
+from contextvars import Context
+from typing import Any, TypeVar
 
 import pytest
 from clock import now, run
@@ -13,8 +16,11 @@ from rawasgi.dev.client import connect
 from rawasgi.formats import sse
 from rawasgi.handling import handler
 from rawasgi.journal import Entry, Gap, NoSuchRun, Runs
+from rawasgi.journal.base import tag
 from rawasgi.request import Request
 from rawasgi.response import Response
+
+T = TypeVar("T")
 
 
 class Work:
@@ -218,3 +224,74 @@ def test_leaving_cancels_all_and_waits_for_their_clean_up() -> None:
 
     run(script())
     assert [work.closed_at for work in works] == [3.5, 3.5, 1.5]
+
+
+def run_at_once(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[object, object, T], context: Context | None = None
+) -> asyncio.Task[T]:
+    """What ``asyncio.eager_task_factory`` of Python 3.12 does: take a task's first step before it is returned."""
+    task = asyncio.Task(coroutine, loop=loop, context=context)
+    first_step = loop._ready.pop()  # type: ignore[attr-defined]
+    creator = asyncio.current_task(loop)
+    assert creator is not None
+    asyncio.tasks._leave_task(loop, creator)
+    try:
+        first_step._run()
+    finally:
+        asyncio.tasks._enter_task(loop, creator)
+    return task
+
+
+def test_a_run_may_be_over_before_its_task_is_known() -> None:
+    """With eager tasks a source that never waits has ended when ``create_task`` returns."""
+
+    async def none() -> AsyncIterator[object]:
+        yield {"step": 0}
+
+    async def nested(runs: Runs) -> AsyncIterator[object]:
+        yield {"step": 1}
+        with pytest.raises(OverflowError):
+            await runs.start(none())
+
+    async def script() -> None:
+        loop = asyncio.get_running_loop()
+        factory: Any = getattr(asyncio, "eager_task_factory", run_at_once)
+        loop.set_task_factory(factory)
+        async with Runs(kept=10, most=2) as runs:
+            first = await runs.start(none())
+            assert await read(runs.follow(first)) == [0]
+            running = await runs.start(Work(2).__aiter__())
+            third = await runs.start(nested(runs))
+            with pytest.raises(NoSuchRun):
+                runs.follow(first)
+            assert await read(runs.follow(third)) == [1]
+            await runs.cancel(running)
+            await asyncio.sleep(11)
+            assert len(runs) == 0
+        loop.set_task_factory(None)  # the runner creates tasks outside of tasks
+
+    run(script())
+
+
+def test_no_two_runs_have_events_of_the_same_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def script() -> None:
+        names, real = iter(["a", "a", "b"]), secrets.token_hex
+        async with Runs() as runs:
+            monkeypatch.setattr("secrets.token_hex", lambda size: next(names) if size == 8 else real(size))
+            assert [await runs.start(Work(1).__aiter__()) for _ in range(2)] == ["a", "b"]
+            assert [runs.named(f"{tag(name, '')}-0-0") for name in "ab"] == ["a", "b"]
+
+    run(script())
+
+
+def test_what_is_forgotten_is_named_no_more() -> None:
+    async def script() -> None:
+        async with Runs(kept=10) as runs:
+            name = await runs.start(Work(1).__aiter__())
+            event_id = f"{tag(name, '')}-0-1"
+            assert runs.named(event_id) == name
+            await asyncio.sleep(12)
+            assert runs.named(event_id) is None
+            assert not runs._names
+
+    run(script())
