@@ -155,16 +155,15 @@ class _Response:
         self._length = BodyLength.from_headers(headers)
         length = self._length.remaining_bytes
         # None at all is as an empty one: by 12.5.3 the client takes anything, but one that unpacks says so.
-        header = b",".join(fields.getlist(self._scope["headers"], b"accept-encoding"))
+        header = fields.joined(self._scope["headers"], b"accept-encoding") or b""
         known = _negotiated if len(header) <= 128 else negotiate
         # A 304 need not say the type; its ETag and Vary are those of the 200 (RFC 9110, 15.4.5).
-        media_type = fields.get(headers, b"content-type")
-        essence = (media_type or b"").partition(b";")[0].strip().lower().decode("latin-1")
-        events = essence == "text/event-stream"
+        media_type = fields.media_type(headers)
+        events = media_type == "text/event-stream"
         body: codings.Body = "whole" if length is not None else "events" if events else "stream"
         coding, must = known(header, codings.available(body))
         not_modified = start["status"] == 304
-        fits = self._types(essence) if media_type is not None else not_modified
+        fits = self._types(media_type) if media_type else not_modified
         if not fits and not (must and coding):
             return start
         headers = _varying(headers)
@@ -208,13 +207,13 @@ def _is_final(headers: list[Header]) -> bool:
     """Return whether a response with *headers* has its coding, or must not be given one (RFC 9111, 5.2.2.6)."""
     if fields.get(headers, b"content-encoding") is not None or fields.get(headers, b"content-range") is not None:
         return True
-    control = b",".join(fields.getlist(headers, b"cache-control")).lower()
+    control = (fields.joined(headers, b"cache-control") or b"").lower()
     return b"no-transform" in [directive.strip() for directive in control.split(b",")]
 
 
 def _varying(headers: list[Header]) -> list[Header]:
     """Return *headers* with a Vary that has Accept-Encoding, also of what was left as it is (RFC 9110, 12.5.5)."""
-    vary = b", ".join(fields.getlist(headers, b"vary"))
+    vary = fields.joined(headers, b"vary") or b""
     if {b"*", b"accept-encoding"} & {name.strip().lower() for name in vary.split(b",")}:
         return headers
     return [*fields.replace(headers, b"vary", vary + b", Accept-Encoding" if vary else b"Accept-Encoding")]

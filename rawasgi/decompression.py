@@ -55,7 +55,7 @@ def decompress(app: App, *, limit_bytes: int = 16 * 1024 * 1024) -> App:
 
 
 def _content_codings(scope: HTTPScope) -> list[str]:
-    names = b",".join(fields.getlist(scope["headers"], b"content-encoding")).decode("latin-1").lower().split(",")
+    names = (fields.joined(scope["headers"], b"content-encoding") or b"").decode("latin-1").lower().split(",")
     stripped = [name.strip(" \t") for name in names]
     return ["gzip" if name == "x-gzip" else name for name in stripped if name not in ("", "identity")]  # 8.4.1.3
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from rawasgi.asgi import Headers
+from rawasgi.formats.tokens import check_field
 
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _WEIGHT = re.compile(r";[ \t]*q=([^;]*)")
 _QVALUE = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 _UNNAMED = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -18,19 +18,11 @@ _QUOTED = re.compile(r"[^ -~]|[\"%]")
 _ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187, 3.2.1
 
 
-def check(name: bytes, value: bytes) -> None:
-    """Raise ValueError if *name* is no token, or if *value* holds CR, LF or NUL."""
-    if not _TOKEN.fullmatch(name):
-        raise ValueError(f"a header name must be letters, digits and !#$%&'*+-.^_`|~, not {name!r}")
-    if b"\n" in value or b"\r" in value or b"\0" in value:
-        raise ValueError(f"header {name.decode()} must be one line without NUL, not {value!r}: percent-encode the text")
-
-
 def encode(headers: Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] | None) -> list[tuple[bytes, bytes]]:
     """Return *headers* as checked pairs, in their order, with lowercase names; None is no header.
 
-    A str becomes latin-1. Raises: ValueError as check() does, and for what latin-1 does not have; TypeError for what is
-    neither str nor bytes.
+    A str becomes latin-1. Raises: ValueError as check_field() does, and for what latin-1 does not have; TypeError for
+    what is neither str nor bytes.
     """
     if headers is None:
         return []
@@ -39,7 +31,7 @@ def encode(headers: Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]
         # First the bytes, then lower(): "\u212a".lower() is an ASCII k.
         raw_name = _latin1(name, "a header name").lower()
         raw_value = _latin1(value, f"header {name!r}")
-        check(raw_name, raw_value)
+        check_field(raw_name, raw_value)
         pairs.append((raw_name, raw_value))
     return pairs
 
@@ -59,12 +51,30 @@ def getlist(headers: Headers, name: bytes) -> list[bytes]:
     return [value for key, value in headers if key.lower() == name]
 
 
+def joined(headers: Headers, name: bytes) -> bytes | None:
+    """Return the value of a list field, or None if it is absent: several lines are one (RFC 9110, 5.3)."""
+    values = getlist(headers, name)
+    return b", ".join(values) if values else None
+
+
+def media_type(headers: Headers) -> str:
+    """Return the media type of Content-Type in lowercase, without its parameters; "" without one."""
+    value = get(headers, b"content-type") or b""
+    return value.partition(b";")[0].strip().lower().decode("latin-1")
+
+
+def setdefault(pairs: list[tuple[bytes, bytes]], name: bytes, value: bytes) -> None:
+    """Append *name* with *value* to *pairs*, unless they have one of that name."""
+    if get(pairs, name) is None:
+        pairs.append((name, value))
+
+
 def replace(headers: Headers, name: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
     """Return *headers* with one *name* only, *value*, where the first one stood, or at the end.
 
-    Raises: ValueError as check() does.
+    Raises: ValueError as check_field() does.
     """
-    check(name, value)
+    check_field(name, value)
     name = name.lower()
     pairs: list[tuple[bytes, bytes]] = []
     placed = False

@@ -28,12 +28,12 @@ def check(headers: Headers, tag: bytes | None, modified: int | None) -> Literal[
     *tag*: its entity tag, with quotes; *modified*: seconds since the epoch; None for what it does not have. In the
     order of RFC 9110, 13.2.2; what is malformed is no precondition.
     """
-    if (wanted := _joined(headers, b"if-match")) is not None:
+    if (wanted := fields.joined(headers, b"if-match")) is not None:
         if not _matches(wanted, tag, strongly=True):  # 13.1.1
             return 412
     elif (since := _date(headers, b"if-unmodified-since")) is not None and modified is not None and modified > since:
         return 412  # 13.1.4
-    if (known := _joined(headers, b"if-none-match")) is not None:
+    if (known := fields.joined(headers, b"if-none-match")) is not None:
         if _matches(known, tag, strongly=False):  # 13.1.2
             return 304
     elif (since := _date(headers, b"if-modified-since")) is not None and modified is not None and modified <= since:
@@ -77,11 +77,6 @@ def parse_date(text: bytes) -> int | None:
 def _date(headers: Headers, name: bytes) -> int | None:
     values = fields.getlist(headers, name)
     return parse_date(values[0].strip(b" \t")) if len(values) == 1 else None
-
-
-def _joined(headers: Headers, name: bytes) -> bytes | None:
-    """The value of a list field: several lines are one (RFC 9110, 5.3)."""
-    return b",".join(values) if (values := fields.getlist(headers, name)) else None
 
 
 def _matches(listed: bytes, tag: bytes | None, *, strongly: bool) -> bool:

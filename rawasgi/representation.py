@@ -46,12 +46,12 @@ def answer(scope: HTTPScope, whole: Representation, body: Body) -> Response:
     pairs = list(whole.headers)
     tag = fields.get(pairs, b"etag") or whole.tag
     if tag is not None:
-        _default(pairs, b"etag", tag)
+        fields.setdefault(pairs, b"etag", tag)
     if whole.modified is not None:
-        _default(pairs, b"last-modified", preconditions.http_date(whole.modified))
+        fields.setdefault(pairs, b"last-modified", preconditions.http_date(whole.modified))
     slices: list[Slice] | None = None
     if whole.status == 200 and scope["method"] in ("GET", "HEAD"):
-        _default(pairs, b"accept-ranges", b"bytes")
+        fields.setdefault(pairs, b"accept-ranges", b"bytes")
         status = preconditions.check(asked, tag, whole.modified)
         if status == 304:  # with nothing that speaks of a body (15.4.5)
             return Response(b"", 304, tuple(pair for pair in pairs if not pair[0].startswith(b"content-")))
@@ -63,7 +63,7 @@ def answer(scope: HTTPScope, whole: Representation, body: Body) -> Response:
     if slices == []:
         unsatisfied = (b"content-range", ranges.unsatisfied(whole.size))
         return Response(b"", 416, (unsatisfied, (b"accept-ranges", b"bytes"), (b"content-length", b"0")))
-    _default(pairs, b"content-type", whole.media_type.encode("latin-1"))
+    fields.setdefault(pairs, b"content-type", whole.media_type.encode("latin-1"))
     if slices is None:
         parts: Parts = ((0, whole.size),)
     elif len(slices) == 1:
@@ -74,11 +74,6 @@ def answer(scope: HTTPScope, whole: Representation, body: Body) -> Response:
     length = sum(len(part) if isinstance(part, bytes) else part[1] - part[0] for part in parts)
     pairs = fields.replace(pairs, b"content-length", b"%d" % length)
     return Response(body(parts) if length else b"", whole.status if slices is None else 206, tuple(pairs))
-
-
-def _default(pairs: list[tuple[bytes, bytes]], name: bytes, value: bytes) -> None:
-    if fields.get(pairs, name) is None:
-        pairs.append((name, value))
 
 
 def _multipart(

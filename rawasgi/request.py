@@ -1,6 +1,5 @@
 """A request: a view of its scope and its inbox."""
 
-import json
 import math
 import re
 from collections.abc import AsyncGenerator, Callable
@@ -10,6 +9,7 @@ from typing import TypeVar, overload
 from rawasgi import headers as fields
 from rawasgi.asgi import Headers, HTTPScope
 from rawasgi.errors import AppError, HTTPError
+from rawasgi.formats import json_text
 from rawasgi.inbox import Inbox
 from rawasgi.streams.stepping import give_way
 
@@ -168,8 +168,8 @@ class Request:
         """Return the body read as JSON. Raises: HTTPError(400) if it is none, as NaN, or not UTF-8; as ``body``."""
         body = await self.body(limit_bytes)
         try:
-            return _JSON.decode(body.decode("utf-8-sig"))
-        except (ValueError, RecursionError):
+            return json_text.decode(body.removeprefix(b"\xef\xbb\xbf"))
+        except ValueError:
             raise HTTPError(400, "the body must be JSON (RFC 8259)") from None
 
     async def is_disconnected(self) -> bool:
@@ -188,13 +188,6 @@ def _unquote(raw: bytes) -> str:
     if b"%" in raw:
         raw = _ESCAPES.sub(lambda escapes: bytes.fromhex(escapes[0].replace(b"%", b"").decode()), raw)
     return raw.decode("utf-8", "replace")
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(constant)
-
-
-_JSON = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _exceeds(digits: str, limit: str) -> bool:

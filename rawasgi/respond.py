@@ -121,7 +121,7 @@ def sse(
         body = Streaming(source, encode=event, beat=_BEAT, every=heartbeat, **how)
     else:
         raise ValueError(f"a heartbeat must come every so many seconds, not {heartbeat!r}: None for never")
-    return Response(body, status, _uncached(_streamed(headers, "text/event-stream")))
+    return Response(body, status, _streamed(headers, "text/event-stream", b"no-cache"))
 
 
 def event(item: object) -> bytes:
@@ -198,7 +198,7 @@ def chat_chunks(
     """Answer with the items of *source* as OpenAI's clients read them, then ``[DONE]``; an error frame if it fails."""
     check_source(source, "respond.chat_chunks()")
     frames = Streaming(told(source), encode=_chat_chunks.encode, **how)
-    return Response(frames, status, _uncached(_streamed(headers, "text/event-stream")))
+    return Response(frames, status, _streamed(headers, "text/event-stream", b"no-cache"))
 
 
 def ui_messages(
@@ -230,8 +230,8 @@ def negotiate(
     are, and *source* is closed. Spec: RFC 9110, 12.5.1, 15.5.7.
     """
     check_source(source, "respond.negotiate()")
-    listed = b",".join(fields.getlist(request.headers, b"accept"))
-    liked = fields.accepts(listed, list(kinds)) if listed.strip() else next(iter(kinds))
+    accept = fields.joined(request.headers, b"accept") or b""
+    liked = fields.accepts(accept, list(kinds)) if accept.strip() else next(iter(kinds))
     if liked is not None:
         response = kinds[liked](source)
         return Response(response.body, response.status, (*response.headers, (b"vary", b"Accept")))
@@ -263,10 +263,10 @@ def _with(headers: Fields, media_type: str | None, length: int | None) -> tuple[
     if headers is None and media_type is not None and length is not None:  # most answers, in a fifth of the time
         return _content_type(media_type), (b"content-length", b"%d" % length)
     pairs = fields.encode(headers)
-    if media_type is not None and fields.get(pairs, b"content-type") is None:
-        pairs.append(_content_type(media_type))
-    if length is not None and fields.get(pairs, b"content-length") is None:
-        pairs.append((b"content-length", b"%d" % length))
+    if media_type is not None:
+        fields.setdefault(pairs, *_content_type(media_type))
+    if length is not None:
+        fields.setdefault(pairs, b"content-length", b"%d" % length)
     return tuple(pairs)
 
 
@@ -275,19 +275,17 @@ def _content_type(media_type: str) -> tuple[bytes, bytes]:
     return fields.encode([("content-type", media_type)])[0]
 
 
-def _streamed(headers: Fields, media_type: str) -> tuple[tuple[bytes, bytes], ...]:
+def _streamed(headers: Fields, media_type: str, cache_control: bytes | None = None) -> tuple[tuple[bytes, bytes], ...]:
     if headers is None:
-        return _only_streamed(media_type)
-    pairs = _with(headers, media_type, None)
-    if fields.get(pairs, b"x-accel-buffering") is None:
-        pairs = (*pairs, (b"x-accel-buffering", b"no"))
-    return pairs
+        return _only_streamed(media_type, cache_control)
+    pairs = fields.encode(headers)
+    fields.setdefault(pairs, *_content_type(media_type))
+    fields.setdefault(pairs, b"x-accel-buffering", b"no")
+    if cache_control is not None:
+        fields.setdefault(pairs, b"cache-control", cache_control)
+    return tuple(pairs)
 
 
 @lru_cache(64)
-def _only_streamed(media_type: str) -> tuple[tuple[bytes, bytes], ...]:
-    return _content_type(media_type), (b"x-accel-buffering", b"no")
-
-
-def _uncached(pairs: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
-    return pairs if fields.get(pairs, b"cache-control") is not None else (*pairs, (b"cache-control", b"no-cache"))
+def _only_streamed(media_type: str, cache_control: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
+    return _streamed((), media_type, cache_control)

@@ -191,8 +191,7 @@ class _Exchange:
 
     def _start(self, start: HTTPResponseStart) -> None:
         headers = start.get("headers", ())
-        media_type = fields.get(headers, b"content-type") or b""
-        self._media_type = media_type.partition(b";")[0].strip().lower().decode("latin-1")
+        self._media_type = fields.media_type(headers)
         has_body = self._method != "HEAD" and start["status"] not in STATUSES_WITHOUT_BODY
         self._is_stream = has_body and fields.get(headers, b"content-length") is None
         self._is_coded = fields.get(headers, b"content-encoding") is not None

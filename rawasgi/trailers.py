@@ -10,6 +10,7 @@ from rawasgi import headers as fields
 from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send, Sent
 from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.extensions import offers
+from rawasgi.formats.tokens import check_field
 
 Pairs: TypeAlias = Iterable[tuple[bytes, bytes]]
 
@@ -57,7 +58,7 @@ def trailers(app: App, *makers: Maker) -> App:
     """
     for make in makers:
         for name in make().names:
-            fields.check(name, b"")
+            check_field(name, b"")
             if name != name.lower():
                 raise ValueError(f"the name of a trailer must be lowercase, not {name!r}: lower() it")
             if name in _NOT_TRAILERS or (name.startswith(b"content-") and name != b"content-digest"):
@@ -83,7 +84,7 @@ def _takes_trailers(scope: HTTPScope) -> bool:
         # hypercorn 0.18 ends the stream with a DATA frame, which after trailers aioquic 1.7 refuses (RFC 9114, 4.1):
         # send() raises, and the client waits for the end for ever.
         return False
-    te = b",".join(fields.getlist(scope["headers"], b"te")).replace(b"*", b"")  # which is no wildcard here
+    te = (fields.joined(scope["headers"], b"te") or b"").replace(b"*", b"")  # which is no wildcard here
     return offers(scope, "http.response.trailers") and fields.accepts(te, ["trailers"]) is not None
 
 
@@ -126,7 +127,7 @@ class _Trailed:
         pairs: list[tuple[bytes, bytes]] = []
         for each in self._made:
             for name, value in each.fields():
-                fields.check(name, value)
+                check_field(name, value)
                 if name not in each.names:
                     raise ValueError(f"a trailer must be one of its maker's names, {each.names!r}, not {name!r}")
                 pairs.append((name, value))

@@ -14,7 +14,8 @@ PACKAGE = ROOT / "rawasgi"
 # A module imports only from floors strictly below its own. A folder is one floor; inside it, only BASE may be imported.
 FLOORS = [
     {"asgi", "errors"},
-    {"formats", "states", "headers", "paths", "ranges", "codings", "signals"},
+    {"formats", "states", "paths", "ranges", "codings", "signals"},
+    {"headers"},
     {"preconditions", "content_length"},
     {"streams"},
     {"journal"},
@@ -32,7 +33,7 @@ FLOORS = [
 # sse: chats are server-sent events whose data is JSON.
 BASE = {
     "streams": {"base", "stepping", "waiting"},
-    "formats": {"done_events", "endings", "json_text", "limits", "sse"},
+    "formats": {"done_events", "endings", "json_text", "limits", "sse", "tokens"},
     "journal": {"base", "memory", "mirror", "script", "stored"},
 }
 THIRD_PARTY = {"rawasgi.journal.redis": {"redis"}}  # who asks for such a module by name has what it needs

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawasgi.headers import check, disposition
+from rawasgi.formats.tokens import check_field
+from rawasgi.headers import disposition
 
 
 def parsed(value: bytes) -> EmailMessage:
@@ -47,7 +48,7 @@ def test_a_file_may_be_shown_instead() -> None:
 @given(st.text())
 def test_no_name_breaks_out(name: str) -> None:
     value = disposition(name)
-    check(b"content-disposition", value)
+    check_field(b"content-disposition", value)
     value.decode("ascii")
     assert value.count(b'"') == 2
     assert parsed(value).get_content_disposition() == "attachment"

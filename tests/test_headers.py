@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawasgi import headers
+from rawasgi.formats.tokens import check_field
 
 LINE_BREAKERS = [
     pytest.param(b"x\r\nset-cookie: a=1", id="CVE-2020-7695-CRLF"),
@@ -22,7 +23,7 @@ LINE_BREAKERS = [
 @pytest.mark.parametrize("value", LINE_BREAKERS)
 def test_refuses_a_value_that_ends_its_line(value: bytes) -> None:
     with pytest.raises(ValueError, match=r"header x-a must be one line without NUL, not .*: percent-encode the text"):
-        headers.check(b"x-a", value)
+        check_field(b"x-a", value)
     with pytest.raises(ValueError, match="header x-a must be one line"):
         headers.encode({"X-A": value.decode()})
     with pytest.raises(ValueError, match="header x-a must be one line"):
@@ -36,7 +37,7 @@ def test_refuses_a_value_that_ends_its_line(value: bytes) -> None:
 )
 def test_refuses_a_name_that_is_no_token(name: bytes) -> None:
     with pytest.raises(ValueError, match=r"a header name must be letters, digits and .*, not b"):
-        headers.check(name, b"")
+        check_field(name, b"")
     with pytest.raises(ValueError, match="a header name must be"):
         headers.encode({name.decode("latin-1"): ""})
     with pytest.raises(ValueError, match="a header name must be"):
@@ -48,7 +49,7 @@ def test_lets_pass_what_the_grammar_lets_pass_and_no_more(name: bytes, value: by
     token = bool(name) and all(chr(byte).isalnum() or chr(byte) in "!#$%&'*+-.^_`|~" for byte in name if byte < 128)
     legal = token and name.isascii() and not {0, 10, 13} & set(value)
     try:
-        headers.check(name, value)
+        check_field(name, value)
     except ValueError:
         assert not legal
     else:
@@ -208,3 +209,29 @@ def test_a_header_of_60_KB_costs_less_than_20_ms(header: bytes) -> None:
         headers.accepts(header, CODINGS)
         best = min(best, time.process_time() - start)
     assert best < 0.02
+
+
+# List fields, media types, defaults
+
+
+def test_several_lines_of_a_list_are_joined() -> None:
+    pairs = [(b"Accept", b"text/html"), (b"a", b"b"), (b"accept", b"text/csv;q=0.5")]
+    assert headers.joined(pairs, b"accept") == b"text/html, text/csv;q=0.5"
+    assert headers.joined([(b"accept", b"")], b"accept") == b""
+    assert headers.joined(pairs, b"vary") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(b"Text/HTML ; charset=utf-8", "text/html"), (b"text/csv", "text/csv"), (b"", ""), (b"\xe9/a", "\xe9/a")],
+)
+def test_the_media_type_has_no_parameters(value: bytes, expected: str) -> None:
+    assert headers.media_type([(b"Content-Type", value)]) == expected
+    assert headers.media_type([]) == ""
+
+
+def test_a_default_is_appended_only_where_the_name_is_absent() -> None:
+    pairs = [(b"a", b"1")]
+    headers.setdefault(pairs, b"a", b"2")
+    headers.setdefault(pairs, b"b", b"3")
+    assert pairs == [(b"a", b"1"), (b"b", b"3")]

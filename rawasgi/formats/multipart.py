@@ -29,11 +29,11 @@ from typing import NoReturn, TypeAlias
 from rawasgi.formats import json_text
 from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.limits import TooLarge
+from rawasgi.formats.tokens import TOKEN, check_field
 
 _Step: TypeAlias = "Callable[[Decoder, list[Part]], bool]"
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PADDING = re.compile(rb"[ \t]*")
 _TYPE = re.compile(r"[ \t]*multipart/[^;\s]+[ \t]*", re.IGNORECASE)
 _PARAMETER = re.compile(r';[ \t]*(?:([^\s;="]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*))?[ \t]*')
@@ -106,9 +106,9 @@ class Encoder:
 
     def media_type(self, subtype: str = "mixed") -> str:
         """Return the Content-Type of the body: ``multipart/mixed; boundary=…``. Raises: ValueError for no *subtype*."""
-        if not _TOKEN.fullmatch(subtype.encode()):
+        if not TOKEN.fullmatch(subtype.encode()):
             raise ValueError(f"a subtype must be one word, as x-mixed-replace, not {subtype!r}")
-        quote = "" if _TOKEN.fullmatch(self.boundary.encode()) else '"'
+        quote = "" if TOKEN.fullmatch(self.boundary.encode()) else '"'
         return f"multipart/{subtype}; boundary={quote}{self.boundary}{quote}"
 
     def encode(self, part: Part | Failure | Done) -> bytes:
@@ -156,7 +156,7 @@ class Encoder:
             raise ValueError(f"Part.headers must have the content-length of the body, {size!r}, or none, not {sizes!r}")
         lines = [self._before, b"\r\n"]
         for name, value in part.headers if sizes else (*part.headers, (b"content-length", size)):
-            _check(name, value)
+            check_field(name, value)
             lines += [name, b": ", value, b"\r\n"]
         return b"".join([*lines, b"\r\n", part.body, b"\r\n", self._dashed])
 
@@ -170,13 +170,6 @@ def _problem(failure: Failure) -> Part:
     return Part(
         json_text.encode(problem, json_text.dumps, "multipart"), ((b"content-type", b"application/problem+json"),)
     )
-
-
-def _check(name: bytes, value: bytes) -> None:
-    if not _TOKEN.fullmatch(name):
-        raise ValueError(f"a header name must be letters, digits and !#$%&'*+-.^_`|~, not {short(name)}")
-    if b"\n" in value or b"\r" in value or b"\0" in value:
-        raise ValueError(f"header {name.decode()} must be one line without NUL, not {short(value)}: encode the text")
 
 
 # Decode
@@ -287,7 +280,7 @@ class Decoder:
             name, colon, value = line.partition(b":")
             value = value.strip(b" \t")
             try:
-                _check(name if colon else b"", value)
+                check_field(name if colon else b"", value)
             except ValueError:
                 self._refuse("a header of a part must be a name, a colon and one line", line, parts)
             headers.append((name.lower(), value))
