@@ -23,6 +23,7 @@ from rawasgi.dev.probes import HEAD, WHOLE, Client, Failure, Probe, Run, probes
 from rawasgi.dev.tracing import Traced, trace
 from rawasgi.dev.watching import Left, Watch, Watchdog
 from rawasgi.errors import AppError
+from rawasgi.streams import owned
 
 FAULTS = {
     "app-failed": "A request that is read to its end does not make the app raise.",
@@ -89,10 +90,11 @@ async def check(
         for target in targets:
             seen: set[tuple[str, str]] = set()
             checker = _Checker(app, target, life.state, limits or Limits(), thorough)
-            async for finding, subject in checker.run():
-                if (finding.id, subject) not in seen:
-                    seen.add((finding.id, subject))
-                    yield finding
+            async with owned(checker.run()) as found:
+                async for finding, subject in found:
+                    if (finding.id, subject) not in seen:
+                        seen.add((finding.id, subject))
+                        yield finding
 
 
 def or_none(app: App) -> App:

@@ -12,6 +12,7 @@ from typing import TextIO
 from rawasgi.asgi import App
 from rawasgi.dev.checking import FAULTS, Finding, Limits, Target, check
 from rawasgi.dev.looking import header, loaded, own_output
+from rawasgi.streams import owned
 
 LIMITS = Limits()
 
@@ -91,10 +92,11 @@ async def _check(
     counts: Counter[str] = Counter()
     for number, target in enumerate(targets, 1):
         _progress(f"{number}/{len(targets)} {target}")
-        async for finding in check(app, target, limits=limits, thorough=thorough):
-            counts[finding.id] += 1
-            _progress("")
-            say(finding)
+        async with owned(check(app, target, limits=limits, thorough=thorough)) as findings:
+            async for finding in findings:
+                counts[finding.id] += 1
+                _progress("")
+                say(finding)
     _progress("")
     return dict(counts)
 

@@ -1,8 +1,12 @@
 """The command ``rawasgi``."""
 
 import argparse
+import asyncio
+import os
+import select
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from rawasgi.dev import checkup, diffing, looking, rulebook, serving
 from rawasgi.dev.lifetime import LifespanFailed
@@ -35,8 +39,44 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+# What a shell reports of a process that SIGPIPE ended, as it ends most commands. Not 0: what was found is not known.
+CLOSED_PIPE = 141
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; what follows ``--`` is for what it starts. Returns: the exit status."""
+    """Run the command; what follows ``--`` is for what it starts. Returns: the exit status.
+
+    141 if the reader of the output has closed its pipe, as ``head`` does. SIGPIPE itself stays ignored, as its default
+    would also end a server whose client disconnects.
+    """
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
+    except (BrokenPipeError, asyncio.CancelledError, SystemExit):
+        closed = [stream for stream in (sys.stdout, sys.stderr) if _is_closed(stream)]
+        if not closed:
+            raise
+        for stream in closed:  # Python flushes both as it exits, and would report what it cannot write
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
+        return CLOSED_PIPE
+
+
+def _is_closed(stream: TextIO) -> bool:
+    """Return whether *stream* is a pipe without a reader."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    poll = select.poll()
+    try:
+        poll.register(stream, 0)  # an error is reported whatever is asked for
+    except (OSError, ValueError):  # no file: as a test captures it
+        return False
+    return bool(poll.poll(0))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     cut = given.index("--") if "--" in given else len(given)
     top = parser()

@@ -84,16 +84,24 @@ def traced(
 ) -> list[Traced]:
     """What *app* does with the request of *options*; what it raises is in the last entry, and goes no further.
 
-    *tell* is given each message as it happens.
+    *tell* is given each message as it happens. Raises: CancelledError if *tell* raises BrokenPipeError, once the app is
+    cancelled and has ended.
     """
     found: list[Traced] = []
 
-    def note(each: Traced) -> None:
-        found.append(each)
-        tell(each)
-
     async def script() -> None:
+        task = asyncio.current_task()
+        assert task is not None
         loop = asyncio.get_running_loop()
+
+        def note(each: Traced) -> None:
+            found.append(each)
+            try:
+                tell(each)
+            except BrokenPipeError:  # not raised: in the app's send(), it is a client that disconnected
+                if not task.cancelling():
+                    task.cancel()
+
         async with lifespan(or_none(app), validated=False) as life:
             client = connect(
                 trace(app, note, loop.time),
