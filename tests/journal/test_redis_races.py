@@ -85,8 +85,11 @@ def test_a_follower_that_joins_finds_a_loss_before_the_reader_does(server: Valke
                 for place, fields in kept:
                     pipe.xadd(journal.key, fields, place)
                 await pipe.execute()
+            bell: Any = await journals.client.xinfo_stream(journals._bell)
             second = journal.follow()
             assert await taken(second, 2) == ["a", "b"]
+            rung: Any = await journals.client.xinfo_stream(journals._bell)
+            assert rung["last-generated-id"] != bell["last-generated-id"], "the reader is to ask from there at once"
             async with RedisJournals(server.url) as unaware:
                 await filled(unaware.topic("loss"), "d")
             assert await waiting == [("restarted", None), "a", "b", "d"]
