@@ -32,7 +32,7 @@ FLOORS = [
 ]
 # sse: chats are server-sent events whose data is JSON.
 BASE = {
-    "streams": {"base", "stepping", "waiting"},
+    "streams": {"base", "reading", "stepping", "waiting"},
     "formats": {"done_events", "endings", "json_text", "limits", "sse", "tokens"},
     "journal": {"base", "memory", "mirror", "script", "stored"},
 }

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import TypeVar
 
-from rawasgi.streams.base import CloseOnce, Pull, Stream
+from rawasgi.streams.base import CloseOnce, Stream
+from rawasgi.streams.reading import Pull
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -9,7 +9,8 @@ import clock
 import pytest
 
 from rawasgi.streams import deadline, timeout
-from rawasgi.streams.base import DeadlineExceeded, Pull, Stream, close, end, owned
+from rawasgi.streams.base import DeadlineExceeded, Stream, close, end, owned
+from rawasgi.streams.reading import Pull
 
 
 class Closed:

@@ -10,7 +10,8 @@ from wrapping import Plain, Rows, Source, collect, later
 
 from rawasgi import respond, streams
 from rawasgi.dev.client import fetch
-from rawasgi.streams.base import CloseOnce, Pull, Stream, close, owned
+from rawasgi.streams.base import CloseOnce, Stream, close, owned
+from rawasgi.streams.reading import Pull
 
 
 class Cursor:
