@@ -34,15 +34,15 @@ def told(
 ) -> "Told[T | Done | Failure]":
     """Yield from *source*, then a Done, or a Failure if it failed; every format of ``respond`` has a frame for both.
 
-    *known(error)* may return the Failure for an error that is the client's business; else ``failure`` decides. An error
-    before the first item and the first wait is raised: it is still an answer of its own. So is Disconnected: there is
-    nobody to tell. What is told already stays as it is. Order, Reads ahead, Closes: as ``streams.conclude``.
+    *known(error)* may return the Failure for an error that is the client's business; else ``failure_from`` decides. An
+    error before the first item and the first wait is raised: it is still an answer of its own. So is Disconnected:
+    there is nobody to tell. What is told already stays as it is. Order, Reads ahead, Closes: as ``streams.conclude``.
     """
 
     def failed(error: Exception) -> Failure:
         if isinstance(error, Disconnected):
             raise error
-        return known(error) or failure(error)
+        return known(error) or failure_from(error)
 
     if isinstance(source, Told):
         return source
@@ -50,7 +50,7 @@ def told(
     return Told(aiter(concluded), concluded)
 
 
-def failure(error: Exception) -> Failure:
+def failure_from(error: Exception) -> Failure:
     """Return what a client may know of *error*.
 
     An HTTPError is meant for it; a TimeoutError, also which deadline it was, and TooManyThreads tell nothing of us. Of

@@ -58,17 +58,17 @@ class Answering(ABC):
             except HTTPError as error:
                 if inbox.answered:
                     raise
-                await failure(error)(seen, inbox, send)
+                await error_response(error)(seen, inbox, send)
             except (TooManyThreads, DeadlineExceeded) as error:
                 if inbox.answered:
                     raise
-                await failure(_BUSY if isinstance(error, TooManyThreads) else _LATE)(seen, inbox, send)
+                await error_response(_BUSY if isinstance(error, TooManyThreads) else _LATE)(seen, inbox, send)
                 logger.warning("%s", error)
         except Exception as error:  # also that of an HTTPError which cannot be sent
             if isinstance(error, Disconnected) and inbox.disconnected:
                 return
             if not inbox.answered:
-                await failure(HTTPError(500, "Internal Server Error"))(seen, inbox, send)
+                await error_response(HTTPError(500, "Internal Server Error"))(seen, inbox, send)
             raise
 
 
@@ -119,7 +119,7 @@ def _name(function: object) -> str:
     return getattr(function, "__qualname__", repr(function))
 
 
-def failure(error: HTTPError) -> Response:
+def error_response(error: HTTPError) -> Response:
     """Return the response that *error* stands for: its detail as JSON, or its text."""
     if error.detail is not None:
         return respond.json({"detail": error.detail}, error.status, error.headers)

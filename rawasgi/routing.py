@@ -6,7 +6,7 @@ from typing import TypeVar
 from rawasgi import paths, respond
 from rawasgi.asgi import App, HTTPScope, Scope, WebSocketScope
 from rawasgi.errors import AppError, HTTPError
-from rawasgi.handling import Answering, Function, Kind, failure, handler
+from rawasgi.handling import Answering, Function, Kind, error_response, handler
 from rawasgi.lifespans import lifespans
 from rawasgi.websocket import Talk, WebSocket, websocket_app
 
@@ -150,11 +150,11 @@ class Router(Answering):
         if (mounted := self._mounted(path, scope)) is not None:
             return mounted
         if not allowed:
-            return failure(HTTPError(404, "Not Found")), scope
+            return error_response(HTTPError(404, "Not Found")), scope
         allow = ", ".join(sorted(allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())))
         if method == "OPTIONS":
             return respond.empty(204, {"allow": allow}), scope
-        return failure(HTTPError(405, "Method Not Allowed", headers=((b"allow", allow.encode()),))), scope
+        return error_response(HTTPError(405, "Method Not Allowed", headers=((b"allow", allow.encode()),))), scope
 
     def _websocket(self, scope: WebSocketScope) -> tuple[App, WebSocketScope]:
         """As ``_http``, for a websocket."""

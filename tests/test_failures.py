@@ -11,7 +11,7 @@ import pytest
 from rawasgi import respond
 from rawasgi.dev.client import Result, fetch
 from rawasgi.errors import Disconnected, HTTPError
-from rawasgi.failures import failure, told
+from rawasgi.failures import failure_from, told
 from rawasgi.formats import json_seq, ndjson, sse
 from rawasgi.formats.endings import Done, Failure
 from rawasgi.handling import handler
@@ -51,7 +51,7 @@ async def collected(stream: AsyncIterator[object]) -> list[object]:
     ],
 )
 def test_what_is_meant_for_the_client_is_said(error: Exception, told_of_it: Failure) -> None:
-    assert failure(error) == told_of_it
+    assert failure_from(error) == told_of_it
 
 
 @pytest.mark.parametrize(("error", "code"), [(LookupError(SECRET), "internal"), (TimeoutError(SECRET), "timeout")])
@@ -59,7 +59,7 @@ def test_of_all_else_the_client_gets_an_id_and_the_log_the_rest(
     error: Exception, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR, "rawasgi"):
-        said = failure(error)
+        said = failure_from(error)
     assert said.code == code
     assert SECRET not in repr(said)
     assert said.id is not None
@@ -67,7 +67,7 @@ def test_of_all_else_the_client_gets_an_id_and_the_log_the_rest(
     assert said.id in record.getMessage()
     assert record.exc_info is not None
     assert record.exc_info[1] is error
-    assert failure(error).id != said.id
+    assert failure_from(error).id != said.id
 
 
 def test_each_deadline_is_told_by_its_name() -> None:

@@ -13,7 +13,7 @@ from examples.sources.asking import BadRequest
 from rawasgi import respond, streams
 from rawasgi.asgi import App
 from rawasgi.errors import HTTPError
-from rawasgi.handling import failure
+from rawasgi.handling import error_response
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.streams import Stream
@@ -36,9 +36,9 @@ def begun(source: AsyncIterable[T], say: Callable[[Stream[T]], Response]) -> App
         try:
             said = await soon(source, BEGIN)
         except tokens.Busy as error:
-            return failure(busy(error))
+            return error_response(busy(error))
         except tokens.Refused as error:
-            return failure(HTTPError(400, str(error)))
+            return error_response(HTTPError(400, str(error)))
         return say(said)
 
     return while_there(made)

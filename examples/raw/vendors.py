@@ -22,7 +22,7 @@ from examples.sources.asking import BadRequest
 from rawasgi import respond, streams
 from rawasgi.asgi import App
 from rawasgi.errors import HTTPError
-from rawasgi.failures import failure, told
+from rawasgi.failures import failure_from, told
 from rawasgi.formats.endings import Failure
 from rawasgi.formats.sse import Event
 from rawasgi.journal import Entry, Gap, NoSuchRun
@@ -98,7 +98,7 @@ def refused(dialect: Dialect, error: Exception) -> Response:
     elif isinstance(error, HTTPError):
         status, text = error.status, error.text
     else:
-        found = failure(error)
+        found = failure_from(error)
         text, code = f"{found.message}, id {found.id}", found.code
     return respond.json(dialect.error(status, text, param, code), status, fields)
 
