@@ -14,12 +14,13 @@ from rawasgi.streams.filtering import filter
 from rawasgi.streams.heartbeats import heartbeat
 from rawasgi.streams.mapping import map
 from rawasgi.streams.merging import merge
-from rawasgi.streams.threads import TooManyThreads, from_thread
+from rawasgi.streams.threads import Threads, TooManyThreads, from_thread
 from rawasgi.streams.timeouts import timeout
 
 __all__ = [
     "DeadlineExceeded",
     "Stream",
+    "Threads",
     "TooManyThreads",
     "batch",
     "begun",

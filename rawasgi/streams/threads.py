@@ -18,8 +18,8 @@ item that is blocked: 0.1 s later the thread is on its own. It closes the iterab
 then, ``threading.excepthook`` says so.
 
 The threads belong to the streams, not to a pool: 120 streams that block starve neither each other nor anybody else.
-How many there may be at once is ``limit``; those on their own count, too. They are daemons: the interpreter waits for
-all other threads when it ends, so one item that never comes would keep the process from ending.
+``Threads`` limits how many there may be at once; those on their own count, too. They are daemons: the interpreter waits
+for all other threads when it ends, so one item that never comes would keep the process from ending.
 """
 
 import asyncio
@@ -33,35 +33,65 @@ from rawasgi.streams.base import Stream
 
 T = TypeVar("T")
 
-limit = 512  # how many streams may have a thread at once
 _GRACE = 0.1  # how long closing waits for an iterable that is in the midst of an item
-_counting = threading.Lock()
-_running = 0
 
 
 class TooManyThreads(RuntimeError):
     """As many blocking streams as may be are open already."""
 
 
-def from_thread(iterable: Iterable[T], max_items: int = 256) -> Stream[T]:
-    """Yield from the blocking *iterable*, which runs in a thread of its own.
+class Threads:
+    """The threads of streams: no more than *limit* at once. ``running``: how many there are."""
+
+    def __init__(self, limit: int = 512) -> None:
+        if limit < 1:
+            raise ValueError(f"Threads.limit must be 1 or more, not {limit!r}")
+        self.limit = limit
+        self.running = 0
+        self._counting = threading.Lock()
+
+    def start(self, thread: threading.Thread) -> None:
+        """Start *thread*, which calls ``finished()`` at its end. Raises: TooManyThreads, and does not start it then."""
+        with self._counting:
+            if self.running >= self.limit:
+                raise TooManyThreads(f"no more than {self.limit} blocking streams may be open at once (Threads.limit)")
+            try:
+                thread.start()
+            except RuntimeError as error:
+                text = f"the system gives no more threads than the {self.running} of the streams"
+                raise TooManyThreads(text) from error
+            self.running += 1
+
+    def finished(self) -> None:
+        """Count one thread less; called by the thread itself."""
+        with self._counting:
+            self.running -= 1
+
+
+_SHARED = Threads()
+
+
+def from_thread(iterable: Iterable[T], max_items: int = 256, threads: Threads = _SHARED) -> Stream[T]:
+    """Yield from the blocking *iterable*, which runs in a thread of its own, one of *threads*.
 
     Order: the iterable's. Reads ahead: *max_items*, of whatever size. Loses: nothing. Closes: the iterable and its
     iterator, on its thread; one that is blocked in the midst of an item is waited for no longer than 0.1 s.
-    Raises: what the iterable raises, unchanged; TooManyThreads, before the first item, when ``limit`` are open.
+    Raises: what the iterable raises, unchanged; TooManyThreads, before the first item, when *threads* has no more;
+    by default all streams of the process share one limit of 512.
     """
     if max_items < 1:
         raise ValueError(f"a thread must be allowed to read ahead 1 item or more, not {max_items!r}")
-    reader = _Reader(iterable, max_items, copy_context())
+    reader = _Reader(iterable, max_items, threads, copy_context())
     return Stream(reader.items(), reader)
 
 
 class _Reader(Generic[T]):
     """What the thread and the loop share."""
 
-    def __init__(self, iterable: Iterable[T], max_items: int, context: Context) -> None:
+    def __init__(self, iterable: Iterable[T], max_items: int, threads: Threads, context: Context) -> None:
         self._iterable = iterable
         self._max_items = max_items
+        self._threads = threads
         self._context = context
         self._items: deque[T] = deque()
         self._started = False
@@ -100,17 +130,9 @@ class _Reader(Generic[T]):
             await self._stop()
 
     def _start(self) -> None:
-        global _running
         name = f"rawasgi {getattr(self._iterable, '__name__', type(self._iterable).__name__)}"
         thread = threading.Thread(target=self._context.run, args=(self._run,), name=name, daemon=True)
-        with _counting:
-            if _running >= limit:
-                raise TooManyThreads(f"no more than {limit} blocking streams may be open at once (threads.limit)")
-            try:
-                thread.start()
-            except RuntimeError as error:
-                raise TooManyThreads(f"the system gives no more threads than the {_running} of the streams") from error
-            _running += 1
+        self._threads.start(thread)
         self._started = True
 
     async def _stop(self) -> None:
@@ -145,13 +167,11 @@ class _Reader(Generic[T]):
     # In the thread
 
     def _run(self) -> None:
-        global _running
         try:
             self._read()
         except BaseException as error:
             self._error = error
-        with _counting:
-            _running -= 1
+        self._threads.finished()
         self._over = True
         self._wake()
         if self._alone and self._error is not None:

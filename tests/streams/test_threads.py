@@ -16,7 +16,7 @@ from typing import TypeVar
 import clock
 import pytest
 
-from rawasgi.streams import TooManyThreads, from_thread, threads
+from rawasgi.streams import Threads, TooManyThreads, from_thread, threads
 
 T = TypeVar("T")
 PATIENCE = 5.0
@@ -29,7 +29,7 @@ def _no_thread_is_left() -> Iterator[None]:
     for thread in set(threading.enumerate()) - before:
         thread.join(PATIENCE)
         assert not thread.is_alive()
-    assert threads._running == 0
+    assert threads._SHARED.running == 0
 
 
 class Source:
@@ -301,7 +301,7 @@ def test_an_item_that_blocks_is_not_waited_for_when_the_reader_breaks_off() -> N
         await stream.aclose()
         assert clock.now() == pytest.approx(0.1)
         assert log == ["blocked"]
-        assert threads._running == 1  # it still counts
+        assert threads._SHARED.running == 1  # it still counts
         release.set()
         soon(lambda: log == ["blocked", "closed"])
 
@@ -342,7 +342,7 @@ def test_what_fails_when_nobody_waits_any_more_is_told_by_the_threads_hook(monke
         soon(lambda: log == ["blocked"])
         await stream.aclose()
         release.set()
-        soon(lambda: threads._running == 0)
+        soon(lambda: threads._SHARED.running == 0)
 
     clock.run(main())
     soon(lambda: told == [error])
@@ -486,26 +486,33 @@ def test_many_blocked_streams_starve_nobody() -> None:
     run(main())
 
 
-def test_one_too_many_is_refused_before_its_first_item_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "limit", 2)
+def test_one_too_many_is_refused_before_its_first_item_and_closed() -> None:
+    two = Threads(limit=2)
 
     async def main() -> None:
-        streams = [from_thread(Source(100).items(), 1) for _ in range(2)]
+        streams = [from_thread(Source(100).items(), 1, two) for _ in range(2)]
         for stream in streams:
             await anext(stream)
         source = Source()
         items = source.items()
-        third = from_thread(items)
+        third = from_thread(items, threads=two)
         with pytest.raises(TooManyThreads, match="no more than 2 blocking streams"):
             await anext(third)
         await third.aclose()
         assert source.log == []
         assert next(items, None) is None  # it is closed
+        assert await collect(from_thread(range(3))) == [0, 1, 2]  # of other threads
         await streams[0].aclose()
-        assert await collect(from_thread(range(3))) == [0, 1, 2]
+        assert await collect(from_thread(range(3), threads=two)) == [0, 1, 2]
         await streams[1].aclose()
+        assert two.running == 0
 
     run(main())
+
+
+def test_a_limit_is_1_or_more() -> None:
+    with pytest.raises(ValueError, match=r"Threads\.limit must be 1 or more, not 0"):
+        Threads(0)
 
 
 def test_a_system_that_gives_no_thread_is_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -518,7 +525,7 @@ def test_a_system_that_gives_no_thread_is_one_too_many(monkeypatch: pytest.Monke
         with pytest.raises(TooManyThreads, match="the system gives no more threads"):
             await anext(stream)
         await stream.aclose()
-        assert threads._running == 0
+        assert threads._SHARED.running == 0
 
     run(main())
 
