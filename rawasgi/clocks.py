@@ -1,6 +1,7 @@
-"""What a response does by the clock: give up what takes too long, beat in a silence, look for its client anew.
+"""What a response does by the clock: a deadline, the heartbeat, calling ``receive()`` again.
 
-The first has a timer of the response's own. The other two come seldom and for many at a time: they share a ``Ring``.
+Each is an object of its own. A deadline is one send's or one clean-up's, and has its own timer. The other two are rare
+and many responses need them at the same time: those share a timer, a ``Ring``.
 """
 
 import asyncio
@@ -8,11 +9,12 @@ from math import ceil
 from weakref import WeakKeyDictionary
 
 from rawasgi.streams.waiting import Waiter
+from rawasgi.writing import WRITING, Writer
 
-# receive() is called anew when nothing was sent for so long, then for four times as long each time; see Inbox.refresh.
+# receive() is called again when nothing was sent for so long, then for four times as long each time; see Inbox.refresh.
 # Who sends finds by that out who has vanished, and the call costs 130 us with cold caches: 1.3 s for 10,000 streams.
 _REFRESH, _REFRESH_MOST = 2.0, 30.0
-_EARLY = 0.001  # seconds: uvloop's timers are that early
+EARLY = 0.001  # seconds: uvloop's timers are that early
 _GRAIN = 2.0**-5  # seconds: whose time comes so close together shares a timer, which is half a KiB of uvloop's
 
 
@@ -22,14 +24,14 @@ class Ring:
     __slots__ = ("_clocks", "_of_loop", "_timer", "_when")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, when: float, of_loop: "dict[float, Ring]") -> None:
-        self._clocks: set[Clocks] = set()
+        self._clocks: set[Ticker] = set()
         self._of_loop = of_loop
         self._when = when
         self._timer = loop.call_at(when, self._go_off)
         of_loop[when] = self
 
     @classmethod
-    def at(cls, loop: asyncio.AbstractEventLoop, when: float, grain: float, clocks: "Clocks") -> "Ring":
+    def at(cls, loop: asyncio.AbstractEventLoop, when: float, grain: float, clocks: "Ticker") -> "Ring":
         """Call ``tick`` of *clocks* once, at *when* or up to *grain* seconds later; return what can be left."""
         of_loop = _rings.setdefault(loop, {})
         when = ceil(when / grain) * grain
@@ -37,7 +39,7 @@ class Ring:
         ring._clocks.add(clocks)
         return ring
 
-    def leave(self, clocks: "Clocks") -> None:
+    def leave(self, clocks: "Ticker") -> None:
         """Do not call *clocks*; the last one takes the timer along."""
         self._clocks.discard(clocks)
         if not self._clocks and self._of_loop.pop(self._when, None) is not None:
@@ -52,77 +54,86 @@ class Ring:
 _rings: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, Ring]] = WeakKeyDictionary()
 
 
-class Clocks:
-    """The alarm and the ring of one response; each wakes ``_waiter``, and its task then sees what is to be done."""
+class Ticker:
+    """Wakes *waiter* when a heartbeat is due, or when ``receive()`` must be called again.
 
-    # Slots: what is set late, when many streams wait, would each time make a dict of its own of 1.4 KB.
-    __slots__ = (
-        *("_alarm", "_beat", "_beats", "_deadline", "_every", "_refresh_after", "_refresh_at", "_ring"),
-        *("_sending", "_sent", "_silence", "_stale", "_waiter"),
-    )
-    _deadline: float | None  # of the send, or of the closing
-    _refresh_at: float
-    _sending: bool  # the coroutine, or the flush ahead, waits for send()
+    ``due``: a heartbeat is due. ``stale``: nothing was sent for so long that ``receive()`` must be called again.
+    """
 
-    def _set_up_clocks(self, beat: bytes | None, every: float) -> None:
-        self._waiter = Waiter()
-        self._deadline = None
-        self._beat = beat  # what is sent in a silence of the source
-        self._every = every  # seconds of silence
-        self._sent = False  # something, since receive() was to be called anew the last time
-        self._silence: float | None = None  # since when the source waits
-        self._beats = False  # it is time for a beat
-        self._stale = False  # receive() is to be called anew
+    __slots__ = ("_every", "_loop", "_refresh_after", "_refresh_at", "_ring", "_waiter", "_writer", "due", "stale")
+
+    def __init__(self, writer: Writer, waiter: Waiter, beats: bool, every: float) -> None:
+        self._writer = writer
+        self._waiter = waiter
+        self._loop = waiter.get_loop()
+        self._every = every if beats else None
         self._refresh_after = _REFRESH
         self._ring: Ring | None = None
-        self._alarm: asyncio.TimerHandle | None = None
+        self.due = False
+        self.stale = False
 
-    def _expect(self, seconds: float) -> None:
-        """Be woken when what is under way has taken *seconds*."""
-        if self._deadline is None:
-            loop = self._waiter.get_loop()
-            self._deadline = loop.time() + seconds
-            if self._alarm is not None:
-                self._alarm.cancel()
-            self._alarm = loop.call_at(self._deadline, self._waiter.wake)
+    def start(self) -> bool:
+        """Tick from now on; return whether receive() must be called again."""
+        if self._ring is None:
+            now = self._loop.time()
+            self._refresh_at = now + self._refresh_after
+            self._wait(now)
+        stale, self.stale = self.stale, False
+        return stale
 
-    def _is_late(self) -> bool:
-        if self._deadline is None:
-            return False
-        return self._waiter.get_loop().time() >= self._deadline - _EARLY
-
-    def _start_clock(self) -> None:
-        """Count from now on."""
-        now = self._waiter.get_loop().time()
-        self._refresh_at = now + self._refresh_after
-        self._wait_for_ring(now)
-
-    def _wait_for_ring(self, now: float) -> None:
+    def _wait(self, now: float) -> None:
         when, grain = self._refresh_at, _GRAIN
-        if self._beat is not None:
-            when = min(when, (now if self._silence is None else self._silence) + self._every)
+        if self._every is not None:
+            silence = self._writer.silence
+            when = min(when, (now if silence is None else silence) + self._every)
             while grain > self._every / 256:
                 grain /= 2
-        self._ring = Ring.at(self._waiter.get_loop(), when, grain, self)
+        self._ring = Ring.at(self._loop, when, grain, self)
 
     def tick(self) -> None:
-        """One ring for many waits: it is not moved when an item comes, but we see whether it is time when it rings."""
-        now = self._waiter.get_loop().time()
-        if now >= self._refresh_at - _EARLY:
+        """Look at the times when the timer fires: it is not moved for each item, since one timer serves many waits."""
+        writer = self._writer
+        now = self._loop.time()
+        if now >= self._refresh_at - EARLY:
             self._refresh_after = min(4 * self._refresh_after, _REFRESH_MOST)
             self._refresh_at = now + self._refresh_after
-            if not self._sent:
-                self._stale = True  # receive() must be called by our task, not by the loop
+            if not writer.sent:
+                self.stale = True  # receive() must be called by our task, not by the loop
                 self._waiter.wake()
-            self._sent = False
-        if self._silence is not None and now >= self._silence + self._every - _EARLY:
-            self._beats = self._sent = not self._sending  # who does not read what came before needs no beat
-            self._silence = now
+            writer.sent = False
+        if self._every is not None and writer.silence is not None and now >= writer.silence + self._every - EARLY:
+            self.due = writer.sent = writer.phase is not WRITING  # who does not read what came before needs no beat
+            writer.silence = now
             self._waiter.wake()
-        self._wait_for_ring(now)
+        self._wait(now)
 
-    def _stop_clocks(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
+    def stop(self) -> None:
         if self._ring is not None:
             self._ring.leave(self)
+
+
+class Deadline:
+    """The deadline of what is under way: *waiter* is woken when ``Writer.deadline`` has passed."""
+
+    __slots__ = ("_timer", "_waiter", "_writer")
+
+    def __init__(self, writer: Writer, waiter: Waiter) -> None:
+        self._writer = writer
+        self._waiter = waiter
+        self._timer: asyncio.TimerHandle | None = None
+
+    def arm(self, seconds: float) -> None:
+        """Set the deadline to *seconds* from now, unless there is one."""
+        if self._writer.deadline is None:
+            loop = self._waiter.get_loop()
+            self._writer.deadline = loop.time() + seconds
+            self.stop()
+            self._timer = loop.call_at(self._writer.deadline, self._waiter.wake)
+
+    def has_passed(self) -> bool:
+        deadline = self._writer.deadline
+        return deadline is not None and self._waiter.get_loop().time() >= deadline - EARLY
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()

@@ -67,7 +67,7 @@ class Answering(ABC):
         except Exception as error:  # also that of an HTTPError which cannot be sent
             if isinstance(error, Disconnected) and inbox.disconnected:
                 return
-            if not inbox.answered:
+            if not inbox.answered and error is not inbox.error:  # a middleware raised it in receive(), and answers
                 await error_response(HTTPError(500, "Internal Server Error"))(seen, inbox, send)
             raise
 

@@ -1,19 +1,18 @@
-"""The one reader of ``receive()``: the body goes to the request, the disconnect to whoever streams.
+"""The one reader of ``receive()``: the body goes to the request, the disconnect to the response that streams.
 
 Theory of operation
 ===================
 
-No server tells a streaming app that its client left, except through ``receive()``: ``send()`` goes on returning None.
-And ``receive()`` tells it only after every message of the request body was read. So somebody must always be reading,
-and it can be only one: of two readers, hypercorn and daphne wake one, and after the disconnect they wake nobody any
-more.
+No server reports to a streaming app that its client disconnected, except through ``receive()``: ``send()`` goes on
+returning None. And ``receive()`` reports it only after every message of the request body was read. So ``receive()``
+must be called all the time, and by one reader only: of two readers, hypercorn and daphne wake one, and after the
+disconnect they wake none.
 
-The inbox is that reader. It holds one ``receive()`` as a ``Step`` (streams/stepping.py), so that no task is needed: a
-request that wants its body waits for that step, and the sending loop waits for it together with its source. Whoever is
-woken first takes the message; the other finds it here.
+The inbox is that reader. ``listening.py`` calls ``receive()`` for it, in no task of the app's. What arrives is kept
+here: chunks for ``read()``, and the disconnect, the end of the body or an exception for all who wait. A reader waits for
+a future of its own; the sending loop has its ``Waiter`` woken.
 
-A client that pipelines one more request makes the servers stop reading, and then they do not see it leave. uvicorn
-reads on whenever ``receive()`` is called: ``refresh`` gives the held call up and makes a new one.
+An exception that ``receive()`` raises (a body limit's 413) is raised by ``read()``, or ends the stream, unchanged.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ from collections import deque
 
 from rawasgi.asgi import HTTPReceived, Receive
 from rawasgi.errors import AppError, Disconnected
-from rawasgi.streams.stepping import Step, give_way
+from rawasgi.listening import Listener, listen
 from rawasgi.streams.waiting import Waiter
 
 # What is read ahead of a handler that may still want it, while its response is already streaming.
@@ -31,22 +30,24 @@ _AHEAD_BYTES = 256 * 1024
 class Inbox:
     """Reads a request's messages; itself a ``receive`` for an app that is called with it.
 
-    ``disconnected``: the client left. ``complete``: the whole body has come. ``answered``: the response has begun, so
-    an error can no longer become an answer of its own.
+    ``disconnected``: the client has disconnected. ``complete``: the whole body has arrived. ``answered``: the response
+    has started, so an error can no longer become a response of its own. ``error``: what ``receive()`` raised.
     """
 
     # Here, and not in __init__, because a short exchange touches hardly any of it.
-    answered = complete = disconnected = False
-    step: Step | None = None  # the held call
-    _listener: Waiter | None = None  # who was told of _step already
+    answered = complete = disconnected = is_drained = False
+    error: BaseException | None = None
+    outcome: object = None  # a writing.Outcome, once the response has ended
+    _listener: Listener | None = None
+    _waiter: Waiter | None = None  # of the sending loop
     _chunks: deque[bytes] | None = None  # made at the first chunk: most requests have no body
     _size = 0
-    _came = 0  # messages
-    _readers = 0
-    _begun = False  # somebody has asked for the body, and may ask for more
+    _arrivals: set[asyncio.Future[None]] | None = None  # one for each reader that waits
+    _watched = False  # the disconnect is wanted, not the body only
+    _body_requested = False  # the body was read, and may be read on
     _dropped = False
-    _end_given = False
-    _leaving = False
+    _error_delivered = False  # to a reader, which raises it
+    _eof_delivered = False
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -57,155 +58,142 @@ class Inbox:
         return receive if isinstance(receive, Inbox) else cls(receive)
 
     async def read(self) -> bytes | None:
-        """Return the next piece of the body, or None at its end.
+        """Return the next chunk of the body, or None at its end.
 
-        Raises: Disconnected if the client left before it; AppError if the response is streaming and the body, which
-        nobody had begun to read, was dropped.
+        Raises: what ``receive()`` raised; Disconnected if the client disconnected before the end; AppError if the
+        response is streaming and the body, which no one had started to read, was dropped. A cancelled read loses no
+        chunk.
         """
-        self._begun = True
-        self._readers += 1
-        try:
-            while not self._chunks:
-                if self._dropped:
-                    raise AppError(
-                        "the request body was dropped, because the response was streaming and nobody had begun to read"
-                        " it: read the body before the first wait of the stream"
-                    )
-                if self.complete:
-                    return None
-                if self.disconnected:
-                    raise Disconnected("the client left before its request was complete")
-                await self._message()
-        finally:
-            self._readers -= 1
+        self._body_requested = True
+        while not self._chunks:
+            if self._dropped:
+                raise AppError(
+                    "the request body was dropped, because the response was streaming and nobody had begun to read"
+                    " it: read the body before the first wait of the stream"
+                )
+            if self.complete:
+                return None
+            if self.error is not None:
+                self._error_delivered = True
+                raise self.error
+            if self.disconnected:
+                raise Disconnected("the client left before its request was complete")
+            await self._arrival()
         chunk = self._chunks.popleft()
         self._size -= len(chunk)
         return chunk
 
     @property
     def is_reading(self) -> bool:
-        """Somebody waits for the body just now."""
-        return self._readers > 0
+        """Return whether a reader waits for the body now."""
+        return bool(self._arrivals)
 
     async def __call__(self) -> HTTPReceived:
         """Return the next message, as ``receive`` does; after the body, wait for the disconnect."""
-        if not self._end_given:
+        if not self._eof_delivered:
             try:
                 chunk = await self.read()
             except Disconnected:
                 return {"type": "http.disconnect"}
-            self._end_given = self.complete and not self._chunks
-            return {"type": "http.request", "body": chunk or b"", "more_body": not self._end_given}
+            self._eof_delivered = self.complete and not self._chunks
+            return {"type": "http.request", "body": chunk or b"", "more_body": not self._eof_delivered}
+        self._watched = True
         while not self.disconnected:
-            await self._message()
+            if self.error is not None:
+                raise self.error
+            await self._arrival()
         return {"type": "http.disconnect"}
 
-    async def _message(self) -> None:
-        """Wait until a message has come, whoever takes it."""
-        before = self._came
-        self.poll()
-        step = self.step
-        if step is None or self._came != before:
-            return
-        if step.waits_for is None:
-            await give_way()
-        else:
-            # No Waiter: a cancellation passes as it is, with the text by which anyio knows its own.
-            woken = asyncio.Event()
-            step.waits_for.add_done_callback(lambda _: woken.set())
-            await woken.wait()
-        self.poll()
+    async def _arrival(self) -> None:
+        """Wait until something has arrived, which another reader may take first."""
+        # A future for each reader: one that is cancelled must not cancel the others.
+        arrival = asyncio.get_running_loop().create_future()
+        if self._arrivals is None:
+            self._arrivals = set()
+        self._arrivals.add(arrival)
+        try:
+            self._start()
+            await arrival
+        finally:
+            self._arrivals.discard(arrival)
 
     def leave(self) -> None:
-        """Let the app believe that its client left, from its next turn on; may be called from another task."""
-        self._leaving = True
-        if self.step is not None and self.step.waits_for is not None:
-            self.step.waits_for.cancel()  # which wakes whoever waits for it
+        """Simulate a disconnect, from the app's next turn on; may be called from another task."""
+        self.disconnected = self.is_drained = True
+        self._notify()
 
     def poll(self) -> bool:
-        """Take what has come, without waiting; return whether the client left."""
-        if self._leaving:
-            self.disconnected = True
-            self.close()
-        step = self.step
-        while not self.disconnected and (step is None or step.ready()):
-            if step is None:
-                if self._is_full():
-                    break
-                step = Step(self._receive())
-            self._listener = None
-            if not self._advance(step):
-                if step.waits_for is None:
-                    break
-            else:
-                step = None
+        """Take what has arrived, without waiting; return whether the client has disconnected. Raises: as ``read``."""
+        self._watched = True
+        self._start()
+        if self.error is not None and not self._error_delivered and not self.is_reading:
+            raise self.error
         return self.disconnected
-
-    def _advance(self, step: Step) -> bool:
-        """Advance the held ``receive()``; return whether it is over."""
-        self.step = None
-        try:
-            if step.advance():
-                self._take(step.value)
-                return True
-        except asyncio.CancelledError:  # we gave this call up ourselves, in refresh()
-            return True
-        self.step = step
-        return False
-
-    def _is_full(self) -> bool:
-        return self._size > _AHEAD_BYTES
-
-    def _take(self, message: HTTPReceived) -> None:
-        self._came += 1
-        if message["type"] == "http.disconnect":
-            self.disconnected = True
-            return
-        chunk = message.get("body", b"")
-        if chunk and not self._dropped:
-            if self._chunks is None:
-                self._chunks = deque()
-            self._chunks.append(chunk)
-            self._size += len(chunk)
-        if not message.get("more_body", False):
-            self.complete = True
 
     # For the sending loop
 
     def listen(self, waiter: Waiter) -> bool:
-        """``poll``, and have *waiter* woken when there is more to take.
+        """``poll``, and have *waiter* woken when something arrives.
 
-        A body that nobody has begun to read does not stand in the way of the disconnect: past 256 KiB it is dropped.
+        A body that no one has started to read must not hide the disconnect: past 256 KiB it is dropped.
         """
-        self.poll()
-        if self._is_full() and not self._begun:
+        self._waiter = waiter
+        disconnected = self.poll()
+        while self._size > _AHEAD_BYTES and not self._body_requested and not disconnected:
             self._dropped = True
             self._chunks, self._size = None, 0
-            self.poll()
-        if self.disconnected:
-            return True
-        step = self.step
-        if step is not None and self._listener is not waiter:
-            self._listener = waiter
-            if step.waits_for is None:
-                waiter.wake()
-            else:
-                waiter.watch(step.waits_for)
-        return False
+            disconnected = self.poll()
+        return disconnected
 
     def refresh(self) -> None:
-        """Give up the held ``receive()`` and call it again, which makes uvicorn read on."""
-        step = self.step
-        if step is not None and not self._readers and not step.ready():
-            assert step.waits_for is not None
-            step.waits_for.cancel()
-            self.poll()
+        """Call ``receive()`` again, which makes uvicorn read on: see ``servers.Server.resumes_reading``."""
+        if self._listener is not None and not self._arrivals:
+            self._listener.refresh()
 
-    def close(self) -> None:
-        """Give up the held ``receive()``: the exchange is over."""
-        step, self.step = self.step, None
-        if step is not None:
-            try:
-                step.cancel()
-            except asyncio.CancelledError:
-                pass
+    def close(self) -> asyncio.Task[None] | None:
+        """Cancel the call of ``receive()``: the exchange is over. Return the task to be awaited, if there is one."""
+        self._waiter = None
+        self._watched = False
+        return None if self._listener is None else self._listener.cancel()
+
+    # For the listener
+
+    def _start(self) -> None:
+        if self._listener is None:
+            self._listener = listen(self._receive, self._is_wanted, self._on_message, self._on_error)
+        self._listener.start()
+
+    def _is_wanted(self) -> bool:
+        if self.disconnected or self.error is not None or self._size > _AHEAD_BYTES:
+            return False
+        if self._arrivals and not self._chunks and any(not each.done() for each in self._arrivals):
+            return True
+        return self._watched
+
+    def _on_message(self, message: HTTPReceived) -> None:
+        if message["type"] == "http.disconnect":
+            self.disconnected = True
+        else:
+            chunk = message.get("body", b"")
+            if chunk and not self._dropped:
+                if self._chunks is None:
+                    self._chunks = deque()
+                self._chunks.append(chunk)
+                self._size += len(chunk)
+            if not message.get("more_body", False):
+                self.complete = True
+        self._notify()
+
+    def _on_error(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):  # the server or a middleware gave the call up: no more will come
+            self.disconnected = True
+        else:
+            self.error = error
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._waiter is not None:
+            self._waiter.wake()
+        for arrival in self._arrivals or ():
+            if not arrival.done():
+                arrival.set_result(None)

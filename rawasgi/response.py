@@ -8,7 +8,8 @@ from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.errors import AppError
 from rawasgi.inbox import Inbox
 from rawasgi.sendfile import FileParts, send_file
-from rawasgi.sending import Streaming, close_unsent, is_gone, send_stream
+from rawasgi.sending import Streaming, close_unsent, send_stream
+from rawasgi.servers import is_disconnect
 
 # They speak of one connection, and make an HTTP/2 or HTTP/3 message malformed (RFC 9113, 8.2.2; RFC 9114, 4.2).
 _CONNECTION_FIELDS = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
@@ -85,7 +86,7 @@ async def _send_whole(body: bytes, start: HTTPResponseStart, inbox: Inbox, send:
         await send(start)
         await send({"type": "http.response.body", "body": body})
     except Exception as error:
-        if not is_gone(error):
+        if not is_disconnect(error):
             raise
 
 

@@ -1,38 +1,55 @@
-"""A stream into ``http.response.body`` messages: the loop on which everything hangs.
+"""A stream into ``http.response.body`` messages: the loop on which everything depends.
 
 Theory of operation
 ===================
 
+The idea, without what makes it fast, correct and fair (``examples/naked.py`` has such loops in full):
+
+.. code-block:: python
+
+    async def send_stream(source, start, receive, send):
+        buffer = []
+        async for chunk in source:                      # when this suspends, send what is buffered, then wait
+            buffer.append(chunk)
+            if len(b"".join(buffer)) >= 64 * 1024:      # when it does not, join up to 64 KiB
+                await flush(buffer)
+        await send(body(buffer, more_body=False))
+
+**The states.** ``writing.py`` has the phases of a response in one table: RUNNING, PACED, IDLE, WRITING, CLOSING,
+ABORTING. This loop sets WRITING around each ``send()`` and CLOSING at its end; ``driving.py`` sets the others when
+something is suspended. A deadline of ``send()`` exists in WRITING only and is new for each ``send()``, so a client that
+reads steadily cannot be cut.
+
 **Flush when the source is about to wait.** One message an item is slow when items are ready (each costs a framing, a
-system call, a wake-up of the client), and joining items by size or time is late when they are not. But the source
-itself tells which it is. Our coroutine is advanced by hand (driving.py), so we see it suspend: then the source is about
-to wait, and what was kept goes out now, in one message, before the wait begins. Paced items (tokens, events) so leave
-at once, one a message; a burst (rows, lines) is joined up to 64 KiB.
+system call, a wake-up of the client), and joining items by size or time is late when they are not. The source itself
+shows which it is: this coroutine is advanced by hand (``driving.py``), so we see it suspend. Then the source is about to
+wait, and what is buffered is sent now, in one message, before the wait. Paced items (tokens, events) are so sent at
+once, one a message; a burst (rows, lines) is joined up to 64 KiB.
 
-A source that waited at each of its last items is paced: its next item is not even kept, but sent as it comes. A source
-that computes without awaiting tells nothing: there the clock decides, and an item that took more than 1 ms is sent.
+A source that waited at each of its last items is *paced*: its next item is not buffered, but sent as it comes. A source
+that computes without awaiting shows nothing: there the clock decides, and an item that took more than 1 ms is sent.
 
-**Be fair.** ``await send()`` does not give way on uvicorn and hypercorn as long as the client reads, nor ever after
-it left. So we give way ourselves when 5 ms have passed without.
+**Be fair.** ``await send()`` does not yield to the event loop on uvicorn and hypercorn as long as the client reads, nor
+ever after it disconnected. So we yield ourselves when 5 ms have passed without.
 
-**Fail visibly.** ``http.response.start`` goes out with the first item or before the first wait, so an error before
-that is still an answer of its own. A later error is raised: the server cuts the connection, and the client sees that
-the body is not whole. A client that left is no error: nothing is raised and nothing logged.
+**Fail visibly.** ``http.response.start`` is sent with the first item or before the first wait, so an error before that
+can still become a response of its own. A later error is raised: the server cuts the connection, and the client sees that
+the body is not complete. A client that disconnected is no error: nothing is raised and nothing logged.
 
 **Close, always.** Whatever ended the stream, its source is closed here, in this task, before we return.
 """
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any
 
-from rawasgi.asgi import HTTPResponseBody, HTTPResponseStart, Send
-from rawasgi.driving import Driver, Gone
-from rawasgi.errors import AppError
+from rawasgi.asgi import HTTPResponseStart, Send
+from rawasgi.driving import run
 from rawasgi.inbox import Inbox
 from rawasgi.streams.base import close
 from rawasgi.streams.stepping import give_way
+from rawasgi.writing import ABORTING, CLOSING, PACED, RUNNING, WRITING, Gone, Outcome, Writer, raise_send_error
 
 Chunk = bytes | bytearray | memoryview | str
 
@@ -86,173 +103,90 @@ def send_stream(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: S
     not be closed in time; AppError if the body is not as long as its Content-Length says.
     Spec: "Response Start", "Response Body", "Disconnect - receive event".
     """
-    sender = _Sender(body, start, inbox, send)
-    return sender.drive(sender.produce())
+    writer = Writer(start, inbox, send)
+    return run(_produce(body, writer), writer, body)
 
 
 def close_unsent(body: Streaming, inbox: Inbox, send: Send) -> Awaitable[None]:
     """Close the source of a body that is not to be sent (HEAD, 204, 304), without starting it."""
-    sender = _Sender(body, None, inbox, send)
-    return sender.drive(sender.close())
+    writer = Writer(None, inbox, send)
+    return run(_close(body, writer, None), writer, body)
 
 
-class _Sender(Driver):
-    """One response."""
-
-    __slots__ = ("_body", "_send")
-
-    def __init__(self, body: Streaming, start: HTTPResponseStart | None, inbox: Inbox, send: Send) -> None:
-        # All that is needed before the first wait, and most short responses have none: for the rest see _begin.
-        self._body = body
-        self._start = start
-        self._inbox = inbox
-        self._send = send
-        self._kept = []
-        self._left = self._ahead = self._waited = None
-        self._sending = self._closing = self._gone = False
-
-    def _begin(self) -> None:
-        body = self._body
-        self._set_up(body.send, body.cleanup, body.beat, body.every)
-
-    async def produce(self) -> None:
-        """Send everything, up to the end of the body, and close the source."""
-        body = self._body
-        items: object = None
-        source, encoded = body.source, body.encode
-        limit = _JOIN_BYTES if body.join else 0
-        kept = self._kept
-        send = self._send
-        ready = bytes if encoded is encode else _NoItem
-        beats = body.beat is not None
-        size = 0
-        now = monotonic()
-        prompt, fair = now + _PROMPT, now + _FAIR
-        try:
-            assert self._start is not None
-            for name, value in self._start["headers"]:
-                if len(name) == 14 and name.lower() == b"content-length":
-                    self._left = int(value)
-            items = aiter(source)
-            async for chunk in items:
-                if type(chunk) is not ready:
-                    chunk = encoded(chunk)
-                if self._waited is not None:
-                    if self._waited:
-                        # as _flush, without its coroutine and the clock: a tenth of what a paced item costs
-                        self._waited = None
-                        self._sent = self._sending = True
-                        if beats:
-                            self._silence = None
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                        self._sending = False
-                        continue
-                    self._waited = None
-                    self._sent = True
-                    self._silence = None
-                    if self._gone:  # a source that yields all the same; what it does next may be its clean-up
-                        raise Gone
-                    if self._ahead is not None:
-                        await self._behind()
-                    size = 0
-                    now = monotonic()
-                    prompt, fair = now + _PROMPT, now + _FAIR
-                kept.append(chunk)
-                size += len(chunk)
+async def _produce(body: Streaming, writer: Writer) -> None:
+    """Send everything, up to the end of the body, and close the source."""
+    items: object = None
+    source, encoded = body.source, body.encode
+    limit = _JOIN_BYTES if body.join else 0
+    buffer = writer.buffer
+    send = writer.send
+    running = RUNNING  # a local is read in half the time of a global
+    ready = bytes if encoded is encode else _NoItem
+    beats = body.beat is not None
+    size = 0
+    now = monotonic()
+    prompt, fair = now + _PROMPT, now + _FAIR
+    try:
+        assert writer.start is not None
+        for name, value in writer.start["headers"]:
+            if len(name) == 14 and name.lower() == b"content-length":
+                writer.remaining = int(value)
+        items = aiter(source)
+        async for chunk in items:
+            if type(chunk) is not ready:
+                chunk = encoded(chunk)
+            if writer.phase is not running:  # the source has waited since its last item
+                if writer.phase is PACED:
+                    # As flush(), without its coroutine and the clock: a tenth of what a paced item costs.
+                    writer.phase = WRITING
+                    writer.sent = True
+                    writer.deadline = None  # each send has a deadline of its own
+                    if beats:
+                        writer.silence = None
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    if writer.phase is WRITING:
+                        writer.phase = running
+                    continue
+                if writer.phase is ABORTING:  # a source that yields all the same: what it does next may be its clean-up
+                    raise Gone
+                writer.phase = running
+                writer.sent = True
+                writer.silence = None
+                size = 0
                 now = monotonic()
-                if size >= limit or now > prompt or now > fair:
-                    size = 0
-                    await self._flush(True)
-                    if now > fair:
-                        await give_way()
-                        fair = monotonic() + _FAIR
-                prompt = now + _PROMPT
-            if self._ahead is not None:
-                await self._behind()
-            message = self._joined(False)  # as _flush, without its coroutine
-            if self._start is not None:
-                await send(self._begun())
-            await send(message)
-        except Exception as error:
-            if self._sending and self._ahead is None:  # it is not the source's
-                _lost(error)
-            raise
-        finally:
-            if getattr(source, "ag_frame", source) is not None:  # a generator that has ended needs no closing
-                await self.close(items)
-
-    async def _flush(self, more_body: bool) -> None:
-        """Send what was kept as one message, after the start if that is still to be sent."""
-        message = self._joined(more_body)
-        try:
-            if self._start is not None:
-                await self._send(self._begun())
-            await self._send(message)
-        except Exception as error:
-            _lost(error)
-        finally:
-            self._sending = False
-
-    def _joined(self, more_body: bool) -> HTTPResponseBody:
-        """Return what was kept as one message, which is sent now."""
-        if self._gone:
-            raise Gone
-        kept = self._kept
-        chunk = kept[0] if len(kept) == 1 else b"".join(kept)
-        kept.clear()
-        if self._left is not None:
-            self._count(len(chunk), more_body)
-        self._sending, self._deadline = True, None
-        return {"type": "http.response.body", "body": chunk, "more_body": more_body}
-
-    def _begun(self) -> HTTPResponseStart:
-        """Return the start, which is sent now."""
-        assert self._start is not None
-        start, self._start = self._start, None
-        self._inbox.answered = True
-        return start
-
-    async def _behind(self) -> None:
-        """Wait for the flush that went ahead of the source's wait, and that send() holds up for longer."""
-        self._free = self._waiter.get_loop().create_future()
-        await self._free
-        self._free = None
-
-    def _count(self, size: int, more_body: bool) -> None:
-        """Hold the body to its Content-Length (RFC 9110, 8.6): most servers fail late, and some not at all."""
-        assert self._left is not None
-        self._left -= size
-        if self._left < 0 or (self._left and not more_body):
-            off = f"{-self._left} bytes longer" if self._left < 0 else f"{self._left} bytes shorter"
-            raise AppError(f"the body is {off} than its content-length says: leave that header out, or make it right")
-
-    def close(self, items: object = None) -> Coroutine[Any, None, None]:
-        """Close the source, and *items*, its iterator."""
-        self._closing, self._sending = True, False
-        self._deadline = None
-        if self._ahead is not None:
-            self._cancel_ahead()
-        return close(self._body.source, items)
+                prompt, fair = now + _PROMPT, now + _FAIR
+            buffer.append(chunk)
+            size += len(chunk)
+            now = monotonic()
+            if size >= limit or now > prompt or now > fair:
+                size = 0
+                await writer.flush(True)
+                now = monotonic()
+                if now > fair:
+                    writer.phase = WRITING  # it is this loop that waits, and not the source
+                    await give_way()
+                    if writer.phase is WRITING:
+                        writer.phase = running
+                    now = monotonic()
+                    fair = now + _FAIR
+            prompt = now + _PROMPT
+        message = writer.take_message(False)  # as flush(), without its coroutine
+        if writer.start is not None:
+            await send(writer.take_start())
+        await send(message)
+        writer.end(Outcome.COMPLETE)
+    except Exception as error:
+        if writer.phase is WRITING:  # send() raised it, and not the source
+            raise_send_error(error)
+        raise
+    finally:
+        if getattr(source, "ag_frame", source) is not None:  # a generator that has ended needs no closing
+            await _close(body, writer, items)
 
 
-# What says that the client left, in other words than an OSError: uvloop's transports, which uvicorn does not ask before
-# it writes; and aioquic, under hypercorn, of a stream that its client has stopped, of which nothing else is told.
-_GONE = (
-    *("handler is closed", "DATA frame is not allowed in this state"),
-    *("Cannot send data after the stream was reset", "Cannot send data on a finished stream"),
-)
-
-
-def is_gone(error: Exception) -> bool:
-    """Return whether *error*, which ``send`` raised, says that the client left.
-
-    An OSError says so since 2.4. Spec: "Disconnected Client - send exception".
-    """
-    return isinstance(error, OSError) or any(words in str(error) for words in _GONE)
-
-
-def _lost(error: Exception) -> NoReturn:
-    """Raise Gone for what ``send`` raised, if that is what *error* says; else *error*."""
-    if is_gone(error):
-        raise Gone from error
-    raise error
+async def _close(body: Streaming, writer: Writer, items: object) -> None:
+    """Close the source, and *items*, its iterator."""
+    if writer.phase is not ABORTING:
+        writer.phase = CLOSING
+    writer.deadline = None
+    await close(body.source, items)

@@ -8,7 +8,7 @@ from serving import PATIENCE, need
 
 from rawasgi import clocks, respond
 from rawasgi.asgi import HTTPScope, Received, Sent
-from rawasgi.driving import Driver
+from rawasgi import driving
 from rawasgi.response import Response
 from rawasgi.streams.stepping import Step
 
@@ -84,12 +84,12 @@ def test_a_limit_holds_though_its_alarm_is_early(limit: str, monkeypatch: pytest
 def test_a_wait_of_a_paced_source_is_hardly_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """The short way round is taken: nothing else would show if it were not, but the time."""
     looks = 0
-    look = Driver._look
+    look = driving._Run.look
 
-    def counted(driver: Driver, step: Step) -> bool:
+    def counted(driver):
         nonlocal looks
         looks += 1
-        return look(driver, step)
+        return look(driver)
 
     async def paced() -> AsyncIterator[str]:
         for _ in range(100):
@@ -98,7 +98,7 @@ def test_a_wait_of_a_paced_source_is_hardly_looked_at(monkeypatch: pytest.Monkey
             await future
             yield "item"
 
-    monkeypatch.setattr(Driver, "_look", counted)
+    monkeypatch.setattr(driving._Run, "look", counted)
     asyncio.run(answer(respond.stream(paced()), holds_up=False))
     assert looks < 10
 

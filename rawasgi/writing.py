@@ -1,0 +1,201 @@
+"""The body of one response, message by message, and the phase in which it stands.
+
+=========  ==========================================================  ==================  ======================
+phase      who is suspended                                            the task is         its deadline
+                                                                       cancelled
+=========  ==========================================================  ==================  ======================
+RUNNING    nobody: the source runs
+PACED      the source, which waits at each item; all is sent           source gets it      none
+IDLE       the source, after a burst or before the start; all is sent  source gets it      none
+WRITING    ``send()``, whoever called it                               kept                send: abort
+CLOSING    the clean-up of the source, after the body                  kept                clean-up: cancel once
+ABORTING   the source, which was cancelled, and its clean-up           kept                clean-up: cancel once
+=========  ==========================================================  ==================  ======================
+
+``REACTIONS`` is this table. Only two modules change ``Writer.phase``: whoever sends (``Writer.flush``, ``sending.py``)
+sets WRITING before ``send()`` and takes it back after it; ``driving.py`` sets PACED, IDLE and ABORTING at a suspension.
+So a suspension in RUNNING means that the source waits, and a deadline of ``send()`` exists in WRITING only: it is new
+for each ``send()``, so a client that reads steadily is never disconnected, however long the whole body takes.
+
+**Who awaits send()?** The ``send()`` of a server listed in ``servers.py`` is awaited in the response's own task. Any
+other may be a middleware's, and runs in a task of its own: it may be called while the source is suspended inside a
+cancel scope or a timeout, and scopes of one task must nest. So its scopes, timeouts and context variables never meet
+the source's, and a cancellation of the response's task is never meant for it.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from enum import Enum, auto
+from typing import NoReturn
+
+from rawasgi.asgi import HTTPResponseBody, HTTPResponseStart, Send, Sent
+from rawasgi.errors import AppError, Disconnected
+from rawasgi.inbox import Inbox
+from rawasgi.servers import is_disconnect, server_of
+
+
+class Phase(Enum):
+    RUNNING = auto()
+    PACED = auto()
+    IDLE = auto()
+    WRITING = auto()
+    CLOSING = auto()
+    ABORTING = auto()
+
+
+RUNNING, PACED, IDLE, WRITING, CLOSING, ABORTING = Phase
+
+
+class Event(Enum):
+    """What can happen while something is suspended."""
+
+    CANCELLED = auto()  # the response's task was cancelled
+    DISCONNECTED = auto()  # or send() or receive() failed
+    LATE = auto()  # the deadline of the phase has passed
+
+
+class Reaction(Enum):
+    NONE = auto()
+    FORWARD = auto()  # cancel what the source waits for: the cancellation may be the source's own
+    KEEP = auto()  # raise it at the end; in WRITING, forward it after send(), or abort when that takes too long
+    ABORT = auto()  # cancel the source; the phase becomes ABORTING
+    GIVE_UP = auto()  # cancel the clean-up; the second time, leave it
+
+
+REACTIONS = {
+    (PACED, Event.CANCELLED): Reaction.FORWARD,
+    (PACED, Event.DISCONNECTED): Reaction.ABORT,
+    (PACED, Event.LATE): Reaction.NONE,
+    (IDLE, Event.CANCELLED): Reaction.FORWARD,
+    (IDLE, Event.DISCONNECTED): Reaction.ABORT,
+    (IDLE, Event.LATE): Reaction.NONE,
+    (WRITING, Event.CANCELLED): Reaction.KEEP,
+    (WRITING, Event.DISCONNECTED): Reaction.ABORT,
+    (WRITING, Event.LATE): Reaction.ABORT,
+    (CLOSING, Event.CANCELLED): Reaction.KEEP,
+    (CLOSING, Event.DISCONNECTED): Reaction.NONE,
+    (CLOSING, Event.LATE): Reaction.GIVE_UP,
+    (ABORTING, Event.CANCELLED): Reaction.KEEP,
+    (ABORTING, Event.DISCONNECTED): Reaction.NONE,
+    (ABORTING, Event.LATE): Reaction.GIVE_UP,
+}
+
+HOLDING = frozenset(
+    phase for (phase, event), reaction in REACTIONS.items() if event is Event.CANCELLED and reaction is Reaction.KEEP
+)
+
+
+class Outcome(Enum):
+    """Why a response ended."""
+
+    COMPLETE = "complete"
+    DISCONNECTED = "client disconnected"
+    SLOW = "slow client: a send timed out"
+    DRAINED = "drained: the server is shutting down"
+    FAILED_BEFORE_START = "failed before the response started"
+    FAILED = "failed after the response started"
+    CUT = "cut: the task was cancelled"
+
+
+class Gone(Disconnected):
+    """The client of this response is gone: a Disconnected that the source raises may be about another one."""
+
+
+class Writer:
+    """The messages of one response. ``start`` is None once it was sent; ``remaining`` is what Content-Length promises.
+
+    ``silence``: since when the source waits; ``sent``: a message was sent since ``clocks.Ticker`` last looked.
+    """
+
+    __slots__ = ("buffer", "deadline", "inbox", "outcome", "phase", "remaining", "send", "sent", "silence", "start")
+
+    silence: float | None
+    sent: bool
+    deadline: float | None  # of the send, or of the clean-up
+
+    def __init__(self, start: HTTPResponseStart | None, inbox: Inbox, send: Send) -> None:
+        self.start = start
+        self.inbox = inbox
+        self.send = send if server_of(send) is not None else _ForeignSend(send)
+        self.buffer: list[bytes] = []
+        self.remaining: int | None = None
+        self.phase = RUNNING
+        self.outcome: Outcome | None = None
+
+    async def flush(self, more_body: bool) -> None:
+        """Send what is buffered as one message, after the start if that is still to be sent. Raises: Gone."""
+        message = self.take_message(more_body)
+        try:
+            if self.start is not None:
+                await self.send(self.take_start())
+            await self.send(message)
+        except Exception as error:
+            raise_send_error(error)
+        finally:
+            if self.phase is WRITING:
+                self.phase = RUNNING
+
+    def take_message(self, more_body: bool) -> HTTPResponseBody:
+        """Return what is buffered as one message, which the caller must send now: the phase becomes WRITING."""
+        if self.phase is ABORTING:
+            raise Gone
+        buffer = self.buffer
+        chunk = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+        buffer.clear()
+        if self.remaining is not None:
+            self._count(len(chunk), more_body)
+        self.phase, self.deadline = WRITING, None  # each send has a deadline of its own
+        return {"type": "http.response.body", "body": chunk, "more_body": more_body}
+
+    def take_start(self) -> HTTPResponseStart:
+        """Return the start, which the caller must send now."""
+        assert self.start is not None
+        start, self.start = self.start, None
+        self.inbox.answered = True
+        return start
+
+    def end(self, outcome: Outcome) -> None:
+        """Note why the response ended; the first reason counts."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self.inbox.outcome = outcome
+
+    def close(self) -> list[asyncio.Task[None]]:
+        """Cancel ``receive()`` and a ``send()`` under way; return the tasks to be awaited."""
+        tasks = [self.inbox.close(), self.send.task if isinstance(self.send, _ForeignSend) else None]
+        for task in filter(None, tasks):
+            if not task.cancel() and not task.cancelled():
+                task.exception()  # it is retrieved, so that asyncio does not log what was dropped with its flush
+        return [task for task in tasks if task is not None and not task.done()]
+
+    def _count(self, size: int, more_body: bool) -> None:
+        """Hold the body to its Content-Length (RFC 9110, 8.6): most servers fail late, and some not at all."""
+        assert self.remaining is not None
+        self.remaining -= size
+        if self.remaining < 0 or (self.remaining and not more_body):
+            off = f"{-self.remaining} bytes longer" if self.remaining < 0 else f"{self.remaining} bytes shorter"
+            raise AppError(f"the body is {off} than its content-length says: leave that header out, or make it right")
+
+
+class _ForeignSend:
+    """A ``send()`` that may be a middleware's: each call is a task, awaited by the caller."""
+
+    __slots__ = ("_send", "task")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.task: asyncio.Task[None] | None = None
+
+    def __call__(self, message: Sent) -> Awaitable[None]:
+        self.task = asyncio.create_task(self._run(message))
+        return self.task
+
+    async def _run(self, message: Sent) -> None:
+        await self._send(message)
+
+
+def raise_send_error(error: Exception) -> NoReturn:
+    """Raise Gone if *error*, which ``send()`` raised, means that the client is gone; else *error*."""
+    if is_disconnect(error):
+        raise Gone from error
+    raise error
