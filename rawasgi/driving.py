@@ -221,9 +221,11 @@ class _Waits:
         return False
 
     def _keep_cancellation(self) -> bool:
-        """Keep a cancellation; return whether it must be passed on all the same: the second one during a ``send()``."""
+        """Keep a cancellation; return whether ``send()`` gets it all the same: a foreign one, or the second time."""
         if self.writer.phase is not WRITING:
             self.cancelled = True
+        elif self.flush is None and self.writer.foreign is not None:
+            return True
         elif not self.deferred:
             self.deferred, self.writer.deadline = True, None
             self.deadline.arm(min(self.limits.send, self.limits.cleanup))
@@ -281,7 +283,7 @@ class _Waits:
             writer.silence = self.waiter.get_loop().time()
         # A wait for the request's own body leaves the answer open: what comes may be refused (413, 422).
         if writer.buffer or (writer.start is not None and not writer.inbox.is_reading):
-            self.flush = Step(writer.flush(True))
+            self.flush = Step(writer.flush(writer.foreign or writer.send))
             self._advance_flush()
         else:
             self._set_waiting()

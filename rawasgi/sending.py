@@ -160,7 +160,7 @@ async def _produce(body: Streaming, writer: Writer) -> None:
             now = monotonic()
             if size >= limit or now > prompt or now > fair:
                 size = 0
-                await writer.flush(True)
+                await writer.flush(send)
                 now = monotonic()
                 if now > fair:
                     writer.phase = WRITING  # it is this loop that waits, and not the source

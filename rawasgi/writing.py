@@ -17,10 +17,15 @@ sets WRITING before ``send()`` and takes it back after it; ``driving.py`` sets P
 So a suspension in RUNNING means that the source waits, and a deadline of ``send()`` exists in WRITING only: it is new
 for each ``send()``, so a client that reads steadily is never disconnected, however long the whole body takes.
 
-**Who awaits send()?** The ``send()`` of a server listed in ``servers.py`` is awaited in the response's own task. Any
-other may be a middleware's, and runs in a task of its own: it may be called while the source is suspended inside a
-cancel scope or a timeout, and scopes of one task must nest. So its scopes, timeouts and context variables never meet
-the source's, and a cancellation of the response's task is never meant for it.
+**Who awaits send()?** Between two items the source is suspended at its ``yield``, and ``send()`` is awaited in the
+response's own task, as every framework does it: scopes and timeouts of a middleware's ``send()`` open and close before
+the source goes on, so they nest. While the source is suspended inside an ``await``, perhaps inside a cancel scope or a
+timeout of its own, what is buffered must be sent as well. There only the ``send()`` of a server listed in
+``servers.py`` is awaited in the response's task; any other is *foreign*, may be a middleware's, and runs in a task of
+its own, with a copy of the context: its scopes, timeouts and context variables never meet the source's.
+
+A cancellation in WRITING is therefore meant for the source, or for what it reads ahead, and is kept; except when a
+foreign ``send()`` is awaited in the response's task: that is the innermost wait, as in any app, and gets it.
 """
 
 import asyncio
@@ -107,7 +112,19 @@ class Writer:
     ``silence``: since when the source waits; ``sent``: a message was sent since ``clocks.Ticker`` last looked.
     """
 
-    __slots__ = ("buffer", "deadline", "inbox", "outcome", "phase", "remaining", "send", "sent", "silence", "start")
+    __slots__ = (
+        "buffer",
+        "deadline",
+        "foreign",
+        "inbox",
+        "outcome",
+        "phase",
+        "remaining",
+        "send",
+        "sent",
+        "silence",
+        "start",
+    )
 
     silence: float | None
     sent: bool
@@ -116,19 +133,20 @@ class Writer:
     def __init__(self, start: HTTPResponseStart | None, inbox: Inbox, send: Send) -> None:
         self.start = start
         self.inbox = inbox
-        self.send = send if server_of(send) is not None else _ForeignSend(send)
+        self.send = send
+        self.foreign: _ForeignSend | None = None if server_of(send) is not None else _ForeignSend(send)
         self.buffer: list[bytes] = []
         self.remaining: int | None = None
         self.phase = RUNNING
         self.outcome: Outcome | None = None
 
-    async def flush(self, more_body: bool) -> None:
+    async def flush(self, send: Send) -> None:
         """Send what is buffered as one message, after the start if that is still to be sent. Raises: Gone."""
-        message = self.take_message(more_body)
+        message = self.take_message(True)
         try:
             if self.start is not None:
-                await self.send(self.take_start())
-            await self.send(message)
+                await send(self.take_start())
+            await send(message)
         except Exception as error:
             raise_send_error(error)
         finally:
@@ -162,7 +180,7 @@ class Writer:
 
     def close(self) -> list[asyncio.Task[None]]:
         """Cancel ``receive()`` and a ``send()`` under way; return the tasks to be awaited."""
-        tasks = [self.inbox.close(), self.send.task if isinstance(self.send, _ForeignSend) else None]
+        tasks = [self.inbox.close(), None if self.foreign is None else self.foreign.task]
         for task in filter(None, tasks):
             if not task.cancel() and not task.cancelled():
                 task.exception()  # it is retrieved, so that asyncio does not log what was dropped with its flush
