@@ -9,8 +9,8 @@ must be called all the time, and by one reader only: of two readers, hypercorn a
 disconnect they wake none.
 
 The inbox is that reader. ``listening.py`` calls ``receive()`` for it, in no task of the app's. What arrives is kept
-here: chunks for ``read()``, and the disconnect, the end of the body or an exception for all who wait. A reader waits for
-a future of its own; the sending loop has its ``Waiter`` woken.
+here: chunks for ``read()``, and the disconnect, the end of the body or an exception for all who wait. A reader waits
+for a future of its own; the sending loop has its ``Waiter`` woken.
 
 An exception that ``receive()`` raises (a body limit's 413) is raised by ``read()``, or ends the stream, unchanged.
 """
@@ -25,6 +25,7 @@ from rawasgi.streams.waiting import Waiter
 
 # What is read ahead of a handler that may still want it, while its response is already streaming.
 _AHEAD_BYTES = 256 * 1024
+_CLOSE_TIMEOUT = 5.0  # seconds that a receive() which resists its cancellation is waited for
 
 
 class Inbox:
@@ -146,8 +147,11 @@ class Inbox:
         return disconnected
 
     def refresh(self) -> None:
-        """Call ``receive()`` again, which makes uvicorn read on: see ``servers.Server.resumes_reading``."""
-        if self._listener is not None and not self._arrivals:
+        """Call ``receive()`` again, which makes uvicorn read on: see ``servers.Server.resumes_reading``.
+
+        Only after the whole body has arrived: then the call under way has no message that could be lost.
+        """
+        if self._listener is not None and self.complete and not self._arrivals:
             self._listener.refresh()
 
     def close(self) -> asyncio.Task[None] | None:
@@ -155,6 +159,12 @@ class Inbox:
         self._waiter = None
         self._watched = False
         return None if self._listener is None else self._listener.cancel()
+
+    async def aclose(self) -> None:
+        """``close``, and wait until the call has ended."""
+        task = self.close()
+        if task is not None:
+            await asyncio.wait([task], timeout=_CLOSE_TIMEOUT)
 
     # For the listener
 

@@ -4,7 +4,8 @@ Theory of operation
 ===================
 
 ``receive()`` must be called while the source waits, because no server reports a disconnect in any other way. Whoever
-advances it owns what it does: a cancel scope that it opens, a context variable that it sets, an exception that it raises.
+advances it owns what it does: a cancel scope that it opens, a context variable that it sets, an exception that it
+raises.
 
 - A ``receive()`` that may be a middleware's runs in a **task** of its own (``TaskListener``). The task starts at the
   first wait of a stream or the first read of a body, and is cancelled and awaited at the end of the exchange.
@@ -56,7 +57,7 @@ class Listener(ABC):
 class TaskListener(Listener):
     """Runs ``receive()`` in a task of its own."""
 
-    __slots__ = ("_task",)
+    __slots__ = ("_refreshing", "_task")
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class TaskListener(Listener):
     ) -> None:
         super().__init__(receive, is_wanted, on_message, on_error)
         self._task: asyncio.Task[None] | None = None
+        self._refreshing = False
 
     def start(self) -> None:
         if self._task is None and self._is_wanted():
@@ -78,11 +80,26 @@ class TaskListener(Listener):
             task.cancel()
         return task
 
+    def refresh(self) -> None:
+        # Which server is behind a middleware is not known, so the call is made again on each of them.
+        if self._task is not None:
+            self._refreshing = True
+            self._task.cancel()
+
     async def _run(self) -> None:
         task = asyncio.current_task()
+        assert task is not None
         try:
             while self._task is task and self._is_wanted():
-                self._on_message(await self._receive())
+                try:
+                    message = await self._receive()
+                except asyncio.CancelledError:
+                    if not self._refreshing or self._task is not task:
+                        raise
+                    self._refreshing = False
+                    task.uncancel()
+                else:
+                    self._on_message(message)
         except BaseException as error:
             if self._task is task:  # else it was cancelled by cancel(), and the exchange is over
                 self._on_error(error)
@@ -94,7 +111,7 @@ class TaskListener(Listener):
 class CallbackListener(Listener):
     """Advances the ``receive()`` of a known server by the callbacks of the futures that it waits for."""
 
-    __slots__ = ("_step", "_resumes_reading")
+    __slots__ = ("_resumes_reading", "_step")
 
     def __init__(
         self,

@@ -178,6 +178,7 @@ class Request:
         A stream need not ask: its source is closed when the client leaves. False as long as more than 256 KiB of the
         body wait to be read: the server tells it only after the body.
         """
+        self._inbox.poll()
         await give_way()
         return self._inbox.poll()
 

@@ -159,6 +159,13 @@ async def send_file(body: FileParts, start: HTTPResponseStart, scope: HTTPScope,
 
 async def _send_all(messages: Iterable[HTTPSent], inbox: Inbox, send: Send, limit: float | None = None) -> None:
     inbox.answered = True
+    try:
+        await _send_each(messages, inbox, send, limit)
+    finally:
+        await inbox.aclose()
+
+
+async def _send_each(messages: Iterable[HTTPSent], inbox: Inbox, send: Send, limit: float | None) -> None:
     turn = monotonic()
     for number, message in enumerate(messages):
         if number > 1 and inbox.poll():

@@ -22,8 +22,8 @@ reads steadily cannot be cut.
 
 **Flush when the source is about to wait.** One message an item is slow when items are ready (each costs a framing, a
 system call, a wake-up of the client), and joining items by size or time is late when they are not. The source itself
-shows which it is: this coroutine is advanced by hand (``driving.py``), so we see it suspend. Then the source is about to
-wait, and what is buffered is sent now, in one message, before the wait. Paced items (tokens, events) are so sent at
+shows which it is: this coroutine is advanced by hand (``driving.py``), so we see it suspend. Then the source is about
+to wait, and what is buffered is sent now, in one message, before the wait. Paced items (tokens, events) are so sent at
 once, one a message; a burst (rows, lines) is joined up to 64 KiB.
 
 A source that waited at each of its last items is *paced*: its next item is not buffered, but sent as it comes. A source
@@ -33,8 +33,8 @@ that computes without awaiting shows nothing: there the clock decides, and an it
 ever after it disconnected. So we yield ourselves when 5 ms have passed without.
 
 **Fail visibly.** ``http.response.start`` is sent with the first item or before the first wait, so an error before that
-can still become a response of its own. A later error is raised: the server cuts the connection, and the client sees that
-the body is not complete. A client that disconnected is no error: nothing is raised and nothing logged.
+can still become a response of its own. A later error is raised: the server cuts the connection, and the client sees
+that the body is not complete. A client that disconnected is no error: nothing is raised and nothing logged.
 
 **Close, always.** Whatever ended the stream, its source is closed here, in this task, before we return.
 """
@@ -45,6 +45,7 @@ from time import monotonic
 from typing import Any
 
 from rawasgi.asgi import HTTPResponseStart, Send
+from rawasgi.content_length import BodyLength
 from rawasgi.driving import run
 from rawasgi.inbox import Inbox
 from rawasgi.streams.base import close
@@ -130,7 +131,7 @@ async def _produce(body: Streaming, writer: Writer) -> None:
         assert writer.start is not None
         for name, value in writer.start["headers"]:
             if len(name) == 14 and name.lower() == b"content-length":
-                writer.remaining = int(value)
+                writer.length = BodyLength(int(value))
         items = aiter(source)
         async for chunk in items:
             if type(chunk) is not ready:

@@ -34,7 +34,8 @@ from enum import Enum, auto
 from typing import NoReturn
 
 from rawasgi.asgi import HTTPResponseBody, HTTPResponseStart, Send, Sent
-from rawasgi.errors import AppError, Disconnected
+from rawasgi.content_length import BodyLength
+from rawasgi.errors import Disconnected
 from rawasgi.inbox import Inbox
 from rawasgi.servers import is_disconnect, server_of
 
@@ -107,7 +108,7 @@ class Gone(Disconnected):
 
 
 class Writer:
-    """The messages of one response. ``start`` is None once it was sent; ``remaining`` is what Content-Length promises.
+    """The messages of one response. ``start`` is None once it was sent; ``length`` counts against Content-Length.
 
     ``silence``: since when the source waits; ``sent``: a message was sent since ``clocks.Ticker`` last looked.
     """
@@ -136,7 +137,7 @@ class Writer:
         self.send = send
         self.foreign: _ForeignSend | None = None if server_of(send) is not None else _ForeignSend(send)
         self.buffer: list[bytes] = []
-        self.remaining: int | None = None
+        self.length: BodyLength | None = None
         self.phase = RUNNING
         self.outcome: Outcome | None = None
 
@@ -160,8 +161,8 @@ class Writer:
         buffer = self.buffer
         chunk = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         buffer.clear()
-        if self.remaining is not None:
-            self._count(len(chunk), more_body)
+        if self.length is not None:
+            self.length.count(len(chunk), more_body)
         self.phase, self.deadline = WRITING, None  # each send has a deadline of its own
         return {"type": "http.response.body", "body": chunk, "more_body": more_body}
 
@@ -185,14 +186,6 @@ class Writer:
             if not task.cancel() and not task.cancelled():
                 task.exception()  # it is retrieved, so that asyncio does not log what was dropped with its flush
         return [task for task in tasks if task is not None and not task.done()]
-
-    def _count(self, size: int, more_body: bool) -> None:
-        """Hold the body to its Content-Length (RFC 9110, 8.6): most servers fail late, and some not at all."""
-        assert self.remaining is not None
-        self.remaining -= size
-        if self.remaining < 0 or (self.remaining and not more_body):
-            off = f"{-self.remaining} bytes longer" if self.remaining < 0 else f"{self.remaining} bytes shorter"
-            raise AppError(f"the body is {off} than its content-length says: leave that header out, or make it right")
 
 
 class _ForeignSend:

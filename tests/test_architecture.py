@@ -13,15 +13,19 @@ PACKAGE = ROOT / "rawasgi"
 
 # A module imports only from floors strictly below its own. A folder is one floor; inside it, only BASE may be imported.
 FLOORS = [
-    {"asgi", "errors"},
+    {"asgi", "errors", "servers"},
     {"formats", "states", "paths", "ranges", "codings", "signals"},
     {"headers"},
     {"preconditions", "content_length"},
     {"streams"},
     {"journal"},
-    {"inbox", "clocks"},
-    {"driving", "request", "failures", "extensions"},
-    {"sending", "trailers"},
+    {"listening"},
+    {"inbox"},
+    {"request", "failures", "extensions", "writing"},
+    {"clocks", "trailers"},
+    {"suspension"},
+    {"driving"},
+    {"sending"},
     {"sendfile"},
     {"response"},
     {"respond", "representation", "websocket"},
@@ -51,7 +55,7 @@ WAITING = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
 # Where each kind of message is written; asgi.py, states.py and dev/ speak of all of them.
 HOMES = {
     "http.response.start": {"response"},
-    "http.response.body": {"response", "sendfile", "sending", "shutdown"},
+    "http.response.body": {"response", "sendfile", "sending", "shutdown", "writing"},
     "http.response.pathsend": {"sendfile"},
     "http.response.zerocopysend": {"sendfile"},
     "http.response.early_hint": {"extensions"},

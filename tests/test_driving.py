@@ -8,9 +8,8 @@ from serving import PATIENCE, need
 
 from rawasgi import clocks, respond
 from rawasgi.asgi import HTTPScope, Received, Sent
-from rawasgi import driving
 from rawasgi.response import Response
-from rawasgi.streams.stepping import Step
+from rawasgi.suspension import Suspension
 
 ODD = 0.0033  # seconds, which uvloop rounds down
 SCOPE: HTTPScope = {
@@ -84,12 +83,12 @@ def test_a_limit_holds_though_its_alarm_is_early(limit: str, monkeypatch: pytest
 def test_a_wait_of_a_paced_source_is_hardly_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """The short way round is taken: nothing else would show if it were not, but the time."""
     looks = 0
-    look = driving._Run.look
+    look = Suspension.handle_events
 
-    def counted(driver):
+    def counted(suspension: Suspension) -> bool:
         nonlocal looks
         looks += 1
-        return look(driver)
+        return look(suspension)
 
     async def paced() -> AsyncIterator[str]:
         for _ in range(100):
@@ -98,7 +97,7 @@ def test_a_wait_of_a_paced_source_is_hardly_looked_at(monkeypatch: pytest.Monkey
             await future
             yield "item"
 
-    monkeypatch.setattr(driving._Run, "look", counted)
+    monkeypatch.setattr(Suspension, "handle_events", counted)
     asyncio.run(answer(respond.stream(paced()), holds_up=False))
     assert looks < 10
 

@@ -125,6 +125,8 @@ def test_reading_raises_disconnected_when_the_client_left_before_the_end() -> No
 def test_what_had_come_is_read_also_when_the_client_has_left() -> None:
     async def talk(inbox: Inbox) -> None:
         await asyncio.sleep(1)
+        inbox.poll()
+        await asyncio.sleep(0)
         assert inbox.poll()
         assert await everything(inbox) == [b"all"]
 
@@ -266,6 +268,7 @@ def test_reads_no_more_than_256_kib_ahead() -> None:
 
     async def talk(inbox: Inbox) -> None:
         assert not inbox.poll()
+        await asyncio.sleep(1)
         assert len(calls) == 5  # more than 256 KiB were there only after the fifth
         assert len(await everything(inbox)) == 20
 

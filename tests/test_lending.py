@@ -7,6 +7,7 @@ from typing import Any
 
 import clock
 import pytest
+from known_server import KnownServer
 from test_driving import SCOPE
 
 from rawasgi import respond
@@ -53,7 +54,8 @@ class Exchange:
             self.sent.put_nowait(message["body"])
 
     async def answer(self, response: Response) -> None:
-        await response(SCOPE, self.receive, self.send)
+        server = KnownServer(self.receive, self.send)
+        await response(SCOPE, server.receive, server.send)
 
     def bodies(self) -> list[bytes]:
         """Return what was sent since the last time."""

@@ -174,7 +174,17 @@ class Exchange(ABC):
     async def _end(self, cancel: bool) -> bool:
         if cancel:
             self._task.cancel()
-        await asyncio.wait({self._task}, timeout=self.patience)
+        loop = asyncio.get_running_loop()
+        end, kept = loop.time() + self.patience, None
+        while not self._task.done() and loop.time() < end:
+            try:
+                await asyncio.wait({self._task}, timeout=end - loop.time())
+            except asyncio.CancelledError as error:  # the app's clean-up takes some turns, of which anyio cancels each
+                if not cancel:
+                    raise
+                kept = error
+        if kept is not None:
+            raise kept
         return self._task.done()
 
     def _nothing_more(self) -> NoReturn:

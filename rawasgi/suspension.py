@@ -1,0 +1,228 @@
+"""What happens while a response is suspended, and the reaction to it: see the theory in ``driving.py``."""
+
+import asyncio
+from contextlib import suppress
+from typing import Protocol
+
+from rawasgi.clocks import Deadline, Ticker
+from rawasgi.streams.stepping import Step, is_cancelled
+from rawasgi.streams.waiting import Waiter
+from rawasgi.writing import (
+    ABORTING,
+    CLOSING,
+    HOLDING,
+    IDLE,
+    PACED,
+    REACTIONS,
+    RUNNING,
+    WRITING,
+    Event,
+    Gone,
+    Outcome,
+    Reaction,
+    Writer,
+)
+
+
+class Limits(Protocol):
+    """Seconds that one send and the clean-up may take; *beat* is sent after each *every* seconds of silence."""
+
+    send: float
+    cleanup: float
+    beat: bytes | None
+    every: float
+
+
+class Suspension:
+    """What a response needs from its first wait on, and the reactions to what happens meanwhile."""
+
+    __slots__ = (
+        *("cancelled", "deadline", "deferred", "error", "flush", "limits", "overdue", "paced", "send_failed", "step"),
+        *("ticker", "waiter", "writer"),
+    )
+
+    def __init__(self, writer: Writer, limits: Limits, step: Step) -> None:
+        self.writer = writer
+        self.limits = limits
+        self.step = step
+        self.waiter = Waiter()
+        self.waiter.called = True  # the inbox does not listen yet
+        self.ticker = Ticker(writer, self.waiter, limits.beat is not None, limits.every)
+        self.deadline = Deadline(writer, self.waiter)
+        self.flush: Step | None = None  # of what came before the source waits
+        self.paced = True  # no more than one item came before the source waits
+        self.deferred = False  # a cancellation waits for send()
+        self.cancelled = False  # while closing; kept for afterwards
+        self.overdue = False  # closing took too long
+        self.send_failed = False  # while the source waits
+        self.error: BaseException | None = None  # what send() or receive() raised meanwhile
+        writer.silence = None
+        writer.sent = False
+        writer.deadline = None
+
+    def handle_events(self) -> bool:
+        """React to what has happened, as ``REACTIONS`` says; return whether the coroutine came to its end by it."""
+        waiter, writer = self.waiter, self.writer
+        waiter.called = False
+        if writer.phase is RUNNING:  # a suspension in RUNNING means that the source waits
+            writer.phase = IDLE
+        # anyio cancels again in each turn until it is heard, and takes all back then: the last one is for nobody.
+        cancelled = waiter.cancelled and not (waiter.text and not is_cancelled())
+        waiter.cancelled = False
+        if cancelled or self.deferred:
+            reaction = REACTIONS[writer.phase, Event.CANCELLED]
+            if reaction is Reaction.KEEP and cancelled:
+                if self._keep_cancellation():
+                    return self.step.cancel(*waiter.text)
+            elif reaction is Reaction.FORWARD:
+                self.deferred = False
+                if cancelled or is_cancelled():
+                    waiter.called = True  # what else has happened is looked at next
+                    return self.step.cancel(*waiter.text)
+        if REACTIONS[writer.phase, Event.DISCONNECTED] is Reaction.ABORT and self._is_disconnected():
+            return self._abort(self._outcome())
+        if self.deadline.has_passed():
+            reaction = REACTIONS[writer.phase, Event.LATE]
+            if reaction is Reaction.ABORT:
+                return self._abort(Outcome.CUT if self.deferred else Outcome.SLOW)
+            if reaction is Reaction.GIVE_UP:
+                return self._give_up()
+        return False
+
+    def _keep_cancellation(self) -> bool:
+        """Keep a cancellation; return whether ``send()`` gets it all the same: a foreign one, or the second time."""
+        if self.writer.phase is not WRITING:
+            self.cancelled = True
+        elif self.flush is None and self.writer.foreign is not None:
+            return True
+        elif not self.deferred:
+            self.deferred, self.writer.deadline = True, None
+            self.deadline.arm(min(self.limits.send, self.limits.cleanup))
+        else:
+            return self.flush is None
+        return False
+
+    def _is_disconnected(self) -> bool:
+        """Return whether the client has disconnected, or ``receive()`` or ``send()`` has failed."""
+        if self.send_failed:
+            return True
+        if self.ticker.start():
+            self.writer.inbox.refresh()
+        try:
+            return self.writer.inbox.listen(self.waiter)
+        except BaseException as error:
+            self.error = error
+            return True
+
+    def _outcome(self) -> Outcome:
+        if self.error is not None:
+            return Outcome.FAILED if self.writer.start is None else Outcome.FAILED_BEFORE_START
+        return Outcome.DRAINED if self.writer.inbox.is_drained else Outcome.DISCONNECTED
+
+    def _abort(self, outcome: Outcome) -> bool:
+        """Cancel the source, or the ``send()`` that it is not suspended in; return whether the coroutine has ended."""
+        writer = self.writer
+        # Not a source that the server's cancellation has reached: it may be in its clean-up already.
+        reached = is_cancelled() and writer.phase is not WRITING and not self.deferred
+        writer.end(outcome)
+        writer.phase, writer.deadline = ABORTING, None
+        writer.buffer.clear()
+        self.cancelled = self.deferred
+        self._drop_flush()
+        return not reached and self.step.cancel()
+
+    def _give_up(self) -> bool:
+        """Cancel the clean-up; the second time, leave it as it is."""
+        if self.overdue:
+            return True
+        self.overdue, self.writer.deadline = True, None
+        return self.step.cancel()
+
+    def flush_buffer(self) -> None:
+        """If the source waits: send what is buffered, or a heartbeat if one is due."""
+        writer, ticker = self.writer, self.ticker
+        if writer.phase is not IDLE and writer.phase is not PACED:
+            return
+        self.paced = len(writer.buffer) <= 1
+        if ticker.due and not writer.buffer and not is_cancelled():  # else the source may be in its clean-up
+            assert self.limits.beat is not None
+            writer.buffer.append(self.limits.beat)
+        ticker.due = False
+        if writer.silence is None and self.limits.beat is not None:
+            writer.silence = self.waiter.get_loop().time()
+        # A wait for the request's own body leaves the answer open: what comes may be refused (413, 422).
+        if writer.buffer or (writer.start is not None and not writer.inbox.is_reading):
+            self.flush = Step(writer.flush(writer.foreign or writer.send))
+            self._advance_flush()
+        else:
+            self._set_waiting()
+
+    def _set_waiting(self) -> None:
+        """All that is buffered is sent, so the phase is that of a source that waits."""
+        writer = self.writer
+        writer.phase = PACED if self.paced and writer.start is None and writer.length is None else IDLE
+        if self.deferred or self.send_failed:
+            self.waiter.called = True
+
+    def _advance_flush(self) -> None:
+        assert self.flush is not None
+        try:
+            if not self.flush.advance():
+                return
+        except Gone:
+            self.send_failed = True
+        except BaseException as error:
+            self.send_failed, self.error = True, error
+        self.flush = None
+        self._set_waiting()
+
+    def _drop_flush(self) -> None:
+        flush, self.flush = self.flush, None
+        if flush is not None:
+            with suppress(asyncio.CancelledError, Gone):
+                flush.cancel()
+
+    def arm(self) -> bool:
+        """See to it that something wakes us; return whether to go on in the next turn."""
+        phase = self.writer.phase
+        if phase is WRITING:
+            self.deadline.arm(self.limits.send)
+        elif phase is CLOSING or phase is ABORTING:
+            self.deadline.arm(self.limits.cleanup)
+        current = self.flush or self.step
+        if current.ready():  # also what came while something else was waited for
+            return True
+        current.wake(self.waiter)
+        return False
+
+    def advance(self) -> bool:
+        """Go on with what was waited for, if it has come; return whether the coroutine came to its end."""
+        waiter, writer = self.waiter, self.writer
+        waiter.called = waiter.called or waiter.cancelled
+        # A cancellation goes to the source before any result that came in the same turn, as in a Task.
+        if waiter.cancelled and writer.phase not in HOLDING:
+            return False
+        if self.flush is not None:
+            if self.flush.ready():
+                self._advance_flush()
+            if self.flush is not None or waiter.called:
+                return False
+        # A disconnect ends a blocked send(), too: look before the source goes on for as long as is fair.
+        elif writer.phase is WRITING and self.handle_events():
+            return True
+        return self.step.ready() and self.step.advance()
+
+    def stop(self) -> None:
+        self.deadline.stop()
+        self.ticker.stop()
+        self._drop_flush()
+
+    def raise_kept(self) -> None:
+        """Raise what was kept for the end."""
+        if self.error is not None:
+            raise self.error
+        if self.overdue:
+            raise TimeoutError(f"the source was not closed within {self.limits.cleanup} s: it was cut off")
+        # A source whose own cancellation it was has taken it back by now.
+        if (self.cancelled or self.deferred) and is_cancelled():
+            raise asyncio.CancelledError(*self.waiter.text)
