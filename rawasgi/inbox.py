@@ -66,6 +66,7 @@ class Inbox:
         chunk.
         """
         self._body_requested = True
+        self._note_drained()
         while not self._chunks:
             if self._dropped:
                 raise AppError(
@@ -80,6 +81,7 @@ class Inbox:
             if self.disconnected:
                 raise Disconnected("the client left before its request was complete")
             await self._arrival()
+            self._note_drained()
         chunk = self._chunks.popleft()
         self._size -= len(chunk)
         return chunk
@@ -99,10 +101,12 @@ class Inbox:
             self._eof_delivered = self.complete and not self._chunks
             return {"type": "http.request", "body": chunk or b"", "more_body": not self._eof_delivered}
         self._watched = True
+        self._note_drained()
         while not self.disconnected:
             if self.error is not None:
                 raise self.error
             await self._arrival()
+            self._note_drained()
         return {"type": "http.disconnect"}
 
     async def _arrival(self) -> None:
@@ -120,12 +124,18 @@ class Inbox:
 
     def leave(self) -> None:
         """Simulate a disconnect, from the app's next turn on; may be called from another task."""
-        self.disconnected = self.is_drained = True
+        self.is_drained = True
         self._notify()
+
+    def _note_drained(self) -> None:
+        # Only now, and not in leave(): until the app asks, what it sends is not an answer to the disconnect.
+        if self.is_drained:
+            self.disconnected = True
 
     def poll(self) -> bool:
         """Take what has arrived, without waiting; return whether the client has disconnected. Raises: as ``read``."""
         self._watched = True
+        self._note_drained()
         self._start()
         if self.error is not None and not self._error_delivered and not self.is_reading:
             raise self.error

@@ -48,7 +48,7 @@ from rawasgi.asgi import HTTPResponseStart, Send
 from rawasgi.content_length import BodyLength
 from rawasgi.driving import run
 from rawasgi.inbox import Inbox
-from rawasgi.streams.base import close
+from rawasgi.streams.base import close, fastest
 from rawasgi.streams.stepping import give_way
 from rawasgi.writing import ABORTING, CLOSING, PACED, RUNNING, WRITING, Gone, Outcome, Writer, raise_send_error
 
@@ -133,7 +133,7 @@ async def _produce(body: Streaming, writer: Writer) -> None:
             if len(name) == 14 and name.lower() == b"content-length":
                 writer.length = BodyLength(int(value))
         items = aiter(source)
-        async for chunk in items:
+        async for chunk in fastest(items):
             if type(chunk) is not ready:
                 chunk = encoded(chunk)
             if writer.phase is not running:  # the source has waited since its last item

@@ -113,6 +113,7 @@ class Drain:
                 await exchange.end()
         finally:
             self._open.discard(exchange)
+            await inbox.aclose()
             if self._empty is not None and not self._open:
                 self._empty.set()
 
