@@ -70,6 +70,9 @@ class Answering(ABC):
             if not inbox.answered and error is not inbox.error:  # a middleware raised it in receive(), and answers
                 await error_response(HTTPError(500, "Internal Server Error"))(seen, inbox, send)
             raise
+        finally:
+            if inbox.is_listening:
+                await inbox.aclose()
 
 
 class Handler(Answering):

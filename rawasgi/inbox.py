@@ -170,6 +170,11 @@ class Inbox:
         self._watched = False
         return None if self._listener is None else self._listener.cancel()
 
+    @property
+    def is_listening(self) -> bool:
+        """Return whether ``receive()`` was ever called, so that ``aclose`` may have something to close."""
+        return self._listener is not None
+
     async def aclose(self) -> None:
         """``close``, and wait until the call has ended."""
         task = self.close()

@@ -19,6 +19,7 @@ Both report to the inbox, which decides whether another message is wanted.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import cast
 
 from rawasgi.asgi import HTTPReceived, Receive
 from rawasgi.servers import server_of
@@ -92,7 +93,7 @@ class TaskListener(Listener):
         try:
             while self._task is task and self._is_wanted():
                 try:
-                    message = await self._receive()
+                    message = cast(HTTPReceived, await self._receive())
                 except asyncio.CancelledError:
                     if not self._refreshing or self._task is not task:
                         raise

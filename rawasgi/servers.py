@@ -57,8 +57,7 @@ def server_of(call: object) -> Server | None:
     owner = getattr(call, "__self__", None)
     if owner is None:
         return None
-    kind = type(owner)
-    found = _find(kind)
+    found = _find(type(owner))  # type: ignore[arg-type]  # python/mypy#11470: a type is hashable
     if isinstance(found, str):
         return server_of(getattr(owner, found))
     return found
