@@ -33,7 +33,7 @@ from rawasgi import respond
 from rawasgi.asgi import App, HTTPResponseStart, HTTPScope, Receive, Scope, Send, Sent
 from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.formats import csv, json_seq, json_text, ndjson, sse
-from rawasgi.formats.endings import Failure
+from rawasgi.formats.endings import CutOff, Failure
 from rawasgi.inbox import Inbox
 from rawasgi.response import Response
 from rawasgi.signals import before_handlers
@@ -57,10 +57,6 @@ FAREWELLS: Mapping[str, Farewell] = {
     "text/csv": lambda _: csv.encode(BYE),
     "text/plain": lambda begun: ("\n" * begun + BYE.message + "\n").encode(),
 }
-
-
-class CutOff(Exception):
-    """A stream had no way to say that it ends early."""
 
 
 class Drain:

@@ -37,7 +37,7 @@ FLOORS = [
 # sse: chats are server-sent events whose data is JSON.
 BASE = {
     "streams": {"base", "reading", "stepping", "waiting"},
-    "formats": {"done_events", "endings", "json_text", "limits", "sse", "tokens"},
+    "formats": {"decoding", "done_events", "endings", "json_text", "limits", "sse", "tokens"},
     "journal": {"base", "memory", "mirror", "script", "stored"},
 }
 THIRD_PARTY = {"rawasgi.journal.redis": {"redis"}}  # who asks for such a module by name has what it needs

@@ -18,11 +18,12 @@ from rawasgi.dev.client import HTTPClient, connect, fetch, websocket
 from rawasgi.dev.client import lifespan as living
 from rawasgi.extensions import early_hints
 from rawasgi.formats import csv, json_array, json_seq, ndjson, sse
+from rawasgi.formats.endings import CutOff
 from rawasgi.handling import handler
 from rawasgi.lifespans import lifespan
 from rawasgi.request import Request
 from rawasgi.response import Response
-from rawasgi.shutdown import CutOff, Drain
+from rawasgi.shutdown import Drain
 
 ERROR = {"error": {"code": "shutdown", "message": "the server is stopping: ask again", "retry": True}}
 

@@ -13,7 +13,8 @@ from fastapi.responses import StreamingResponse
 from rawasgi import respond
 from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.dev.client import HTTPClient, connect
-from rawasgi.shutdown import CutOff, Drain
+from rawasgi.formats.endings import CutOff
+from rawasgi.shutdown import Drain
 from rawasgi.trailers import content_digest, trailers
 
 TRAILERS = {"scope": {"extensions": {"http.response.trailers": {}}}, "headers": {"te": "trailers"}}

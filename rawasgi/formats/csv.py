@@ -9,9 +9,11 @@ that is odd, and of another width than the rest, which strict readers refuse: be
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from reprlib import repr as short
 
+from rawasgi.formats.decoding import BaseDecoder
 from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.limits import TooLarge
 
@@ -22,7 +24,7 @@ _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\Z)')
 class NotCSV(ValueError):
     """A *record* is not CSV in UTF-8; *items* were complete before it, in the same feed."""
 
-    def __init__(self, record: bytes, records: list[list[str]]) -> None:
+    def __init__(self, record: bytes, records: Sequence[object]) -> None:
         super().__init__(
             f"a record must be CSV in UTF-8 (RFC 4180), a quote within quotes doubled, not {short(record)}: the sender"
             " has to mend it"
@@ -58,7 +60,7 @@ def _field(value: object) -> str:
     return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text
 
 
-class Decoder:
+class Decoder(BaseDecoder):
     """An incremental parser of CSV: each record is a list of str.
 
     A record ends at CRLF or LF; an empty line is none; a byte order mark before the first is ignored. *limit_bytes*
@@ -70,30 +72,26 @@ class Decoder:
         self._rest = bytearray()  # a record without its end
         self._quoted = False  # which is within quotes
         self._first = True
-        self._error: TooLarge | NotCSV | None = None
 
     def feed(self, chunk: bytes) -> list[list[str]]:
         """Return the records that *chunk* completes.
 
         Raises: TooLarge and NotCSV, whose items are the records that came before, and again at each further call.
         """
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         records: list[list[str]] = []
         for line in _lines(chunk):
             self._rest += line
             self._quoted ^= line.count(b'"') % 2 == 1  # a doubled quote changes nothing
             if len(self._rest) > self.limit_bytes:
-                self._error = TooLarge("a record", self.limit_bytes, [])
-                raise TooLarge("a record", self.limit_bytes, records)
+                raise self._end_with(partial(TooLarge, "a record", self.limit_bytes), records)
             if line.endswith(b"\n") and not self._quoted:
                 self._read(records)
         return records
 
     def end(self) -> list[list[str]]:
         """Return the last record, if the stream ended without its line end. Raises: NotCSV, as ``feed``."""
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         records: list[list[str]] = []
         self._read(records)
         return records
@@ -109,8 +107,7 @@ class Decoder:
         try:
             records.append(_fields(line.decode()))
         except ValueError as error:
-            self._error = NotCSV(record, [])
-            raise NotCSV(record, records) from error
+            raise self._end_with(partial(NotCSV, record), records) from error
 
 
 def _lines(chunk: bytes) -> list[bytes]:

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import partial
 from reprlib import repr as short
 from typing import TypeAlias
 
 from rawasgi.formats import json_text, sse
-from rawasgi.formats.endings import Failure
+from rawasgi.formats.decoding import BaseDecoder
+from rawasgi.formats.endings import CutOff, Failure
 from rawasgi.formats.limits import TooLarge
 
 JSON: TypeAlias = dict[str, object]
@@ -20,11 +22,7 @@ class NotObject(ValueError):
         self.items = objects
 
 
-class CutOff(NotObject):
-    """The stream ended with neither [DONE] nor an error: what came is not all."""
-
-
-class Decoder(ABC):
+class Decoder(BaseDecoder, ABC):
     """An incremental parser of such a stream, of which nothing is read after [DONE].
 
     *what*: what an object is called, *rule*: what it must be. *limit_bytes* bounds one. What breaks the rule ends the
@@ -39,7 +37,6 @@ class Decoder(ABC):
         self.done = False
         self._failed = False
         self._events = sse.Decoder(limit_bytes)
-        self._error: TooLarge | NotObject | None = None
 
     @abstractmethod
     def _take(self, value: JSON, event: str | None) -> JSON | Failure | None:
@@ -54,8 +51,7 @@ class Decoder(ABC):
 
         Raises: TooLarge and NotObject, whose items came before, and again at each further call.
         """
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         items: list[JSON | Failure] = []
         if self._over:
             return items
@@ -64,20 +60,17 @@ class Decoder(ABC):
         except TooLarge as error:
             self._read(error.items, items)
             if not self._over:
-                self._error = TooLarge(self.what, error.limit_bytes, [])
-                raise TooLarge(self.what, error.limit_bytes, items) from None
+                raise self._end_with(partial(TooLarge, self.what, error.limit_bytes), items) from None
         else:
             self._read(events, items)
         return items
 
     def end(self) -> None:
         """Hear that the stream ended. Raises: CutOff without [DONE] and error; TooLarge and NotObject, as ``feed``."""
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         if not self.done and not self._failed:
             message = f"a stream of {self.what[2:]}s must end with [DONE], and this one did not: what came is not all"
-            self._error = CutOff(message, [])
-            raise self._error
+            raise self._end_with(partial(CutOff, message), [])
 
     def _read(self, events: Iterable[object], items: list[JSON | Failure]) -> None:
         for event in events:
@@ -93,8 +86,7 @@ class Decoder(ABC):
             found = self._take(value, event.event) if isinstance(value, dict) else None
             if found is None:
                 message = f"{self.what} must be {self.rule}, not {short(event.data)}: the sender has to mend it"
-                self._error = NotObject(message, [])
-                raise NotObject(message, items)
+                raise self._end_with(partial(NotObject, message), items)
             items.append(found)
             if isinstance(found, Failure):
                 self._failed = True

@@ -4,6 +4,7 @@ A body that ends well-formed after an error is taken for success by every client
 why. So each format has a frame for either: the encoders take these two as items.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -26,6 +27,17 @@ class Done:
     """The stream is whole: *items* came before this."""
 
     items: int
+
+
+class CutOff(ValueError):
+    """A stream ended, or has to end, without the end of its format: what came is not all.
+
+    *items*: empty, as a decoder has returned all that came before.
+    """
+
+    def __init__(self, message: str, items: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.items = items
 
 
 def plain(value: object) -> object:

@@ -15,11 +15,13 @@ may be the beginning of ``123``: it comes with the comma, the ``]`` or white spa
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from reprlib import repr as short
 from typing import NoReturn, TypeAlias
 
 from rawasgi.formats import json_text
-from rawasgi.formats.endings import Done, Failure, plain
+from rawasgi.formats.decoding import BaseDecoder
+from rawasgi.formats.endings import CutOff, Done, Failure, plain
 from rawasgi.formats.json_text import Dumps
 from rawasgi.formats.limits import TooLarge
 
@@ -39,10 +41,6 @@ class NotArray(ValueError):
     def __init__(self, message: str, values: Sequence[object]) -> None:
         super().__init__(message)
         self.items = values
-
-
-class CutOff(NotArray):
-    """The stream ended before the ``]``: what came is not all."""
 
 
 # Encode
@@ -89,7 +87,7 @@ class Encoder:
 # Decode
 
 
-class Decoder:
+class Decoder(BaseDecoder):
     """An incremental parser of one array.
 
     White space may stand around the array and its elements, and nothing else. *limit_bytes* bounds one element. What is
@@ -103,15 +101,13 @@ class Decoder:
         self._depth = 0  # of the brackets in it
         self._escaped = False  # the byte that comes now belongs to a backslash
         self._first = True
-        self._error: TooLarge | NotArray | None = None
 
     def feed(self, chunk: bytes) -> list[object]:
         """Return the elements that *chunk* completes.
 
         Raises: TooLarge and NotArray, whose items are the elements that came before, and again at each further call.
         """
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         values: list[object] = []
         at = 0
         while at < len(chunk):
@@ -120,11 +116,10 @@ class Decoder:
 
     def end(self) -> None:
         """Hear that the stream ended. Raises: CutOff if that was before the ``]``; TooLarge and NotArray, as feed()."""
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         if self._step is not Decoder._ended:
-            self._error = CutOff("an array must end with ], and this stream ended before: what came is not all", [])
-            raise self._error
+            message = "an array must end with ], and this stream ended before: what came is not all"
+            raise self._end_with(partial(CutOff, message), [])
 
     # Between elements
 
@@ -209,8 +204,7 @@ class Decoder:
     def _keep(self, chunk: bytes, at: int, stop: int, values: list[object]) -> int:
         self._rest += chunk[at:stop]
         if len(self._rest) > self.limit_bytes:
-            self._error = TooLarge("an element", self.limit_bytes, [])
-            raise TooLarge("an element", self.limit_bytes, values)
+            raise self._end_with(partial(TooLarge, "an element", self.limit_bytes), values)
         return stop
 
     def _finish(self, values: list[object]) -> None:
@@ -224,8 +218,7 @@ class Decoder:
 
     def _refuse(self, rule: str, text: bytes, values: list[object]) -> NoReturn:
         message = f"{rule}, not {short(text)}: the sender has to mend it"
-        self._error = NotArray(message, [])
-        raise NotArray(message, values)
+        raise self._end_with(partial(NotArray, message), values)
 
 
 def _stop(pattern: re.Pattern[bytes], chunk: bytes, at: int) -> int:

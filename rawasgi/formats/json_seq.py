@@ -5,9 +5,11 @@ one, whatever came before. Spec: RFC 7464.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from reprlib import repr as short
 
 from rawasgi.formats import json_text
+from rawasgi.formats.decoding import BaseDecoder
 from rawasgi.formats.json_text import Dumps
 from rawasgi.formats.limits import TooLarge
 
@@ -34,7 +36,7 @@ def encode(value: object, dumps: Dumps = json_text.dumps) -> bytes:
     return _RS + text + b"\n"
 
 
-class Decoder:
+class Decoder(BaseDecoder):
     """An incremental parser of JSON text sequences.
 
     What is not JSON in UTF-8 becomes ``Malformed``, and the next text is read; so does a number, true, false or null
@@ -46,15 +48,13 @@ class Decoder:
         self.limit_bytes = limit_bytes
         self._rest = bytearray()  # of a text whose end has not come
         self._tried = False  # its first line was no JSON: so it may have several, and ends at the next RS
-        self._error: TooLarge | None = None
 
     def feed(self, chunk: bytes) -> list[object]:
         """Return what *chunk* completes: a text of one line at its LF, one of several at the next RS.
 
         Raises: TooLarge, whose items came before, and again at each further call.
         """
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         values: list[object] = []
         *texts, rest = chunk.split(_RS)
         for text in texts:
@@ -67,8 +67,7 @@ class Decoder:
 
     def end(self) -> list[object]:
         """Return the last text, if the stream ended without its LF. Raises: TooLarge, as ``feed``."""
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         values: list[object] = []
         self._finish(values)
         return values
@@ -76,8 +75,7 @@ class Decoder:
     def _add(self, text: bytes, values: list[object]) -> None:
         self._rest += text
         if len(self._rest) > self.limit_bytes:
-            self._error = TooLarge("a text", self.limit_bytes, [])
-            raise TooLarge("a text", self.limit_bytes, values)
+            raise self._end_with(partial(TooLarge, "a text", self.limit_bytes), values)
 
     def _try(self, values: list[object]) -> None:
         """Read what there is, if it is whole: once, so that a text of many lines is not read many times."""

@@ -23,11 +23,13 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from reprlib import repr as short
 from typing import NoReturn, TypeAlias
 
 from rawasgi.formats import json_text
-from rawasgi.formats.endings import Done, Failure
+from rawasgi.formats.decoding import BaseDecoder
+from rawasgi.formats.endings import CutOff, Done, Failure
 from rawasgi.formats.limits import TooLarge
 from rawasgi.formats.tokens import TOKEN, check_field
 
@@ -50,13 +52,9 @@ class Part:
 class NotMultipart(ValueError):
     """The stream is no multipart body with this boundary; *items* were complete before that, in the same feed."""
 
-    def __init__(self, message: str, parts: Sequence[Part]) -> None:
+    def __init__(self, message: str, parts: Sequence[object]) -> None:
         super().__init__(message)
         self.items = parts
-
-
-class CutOff(NotMultipart):
-    """The stream ended before the close-delimiter: what came is not all."""
 
 
 # The boundary
@@ -175,7 +173,7 @@ def _problem(failure: Failure) -> Part:
 # Decode
 
 
-class Decoder:
+class Decoder(BaseDecoder):
     """An incremental parser of one multipart body.
 
     A part comes out with the delimiter after it. What stands before the first delimiter and after the close-delimiter
@@ -189,15 +187,13 @@ class Decoder:
         self._step: _Step | None = Decoder._preamble  # says whether there may be more to read; None: after the end
         self._rest = bytearray(b"\r\n")  # the first delimiter may be the first line
         self._searched = 0  # of the rest
-        self._error: TooLarge | NotMultipart | None = None
 
     def feed(self, chunk: bytes) -> list[Part]:
         """Return the parts that *chunk* completes.
 
         Raises: TooLarge and NotMultipart, whose items are the parts that came before, and again at each further call.
         """
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         parts: list[Part] = []
         if self._step is not None:
             self._rest += chunk
@@ -207,12 +203,10 @@ class Decoder:
 
     def end(self) -> None:
         """Hear that the stream ended. Raises: CutOff without close-delimiter; TooLarge, NotMultipart, as feed()."""
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         if self._step is not None:
             rule = "a multipart body must end with its close-delimiter, and this stream ended before"
-            self._error = CutOff(f"{rule}: what came is not all", [])
-            raise self._error
+            raise self._end_with(partial(CutOff, f"{rule}: what came is not all"), [])
 
     def _preamble(self, parts: list[Part]) -> bool:
         at = self._find()
@@ -226,8 +220,7 @@ class Decoder:
     def _part(self, parts: list[Part]) -> bool:
         at = self._find()
         if (self._searched if at < 0 else at) > self.limit_bytes:
-            self._error = TooLarge("a part", self.limit_bytes, [])
-            raise TooLarge("a part", self.limit_bytes, parts)
+            raise self._end_with(partial(TooLarge, "a part", self.limit_bytes), parts)
         if at < 0:
             return False
         parts.append(self._read(self._take(at), parts))
@@ -288,5 +281,4 @@ class Decoder:
 
     def _refuse(self, rule: str, text: bytes, parts: list[Part]) -> NoReturn:
         message = f"{rule}, not {short(text)}: the sender has to mend it"
-        self._error = NotMultipart(message, [])
-        raise NotMultipart(message, parts)
+        raise self._end_with(partial(NotMultipart, message), parts)

@@ -3,9 +3,12 @@
 Spec: ndjson.org; RFC 8259. JSON has no raw LF inside a value, so a line is a value whatever it holds.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from reprlib import repr as short
 
 from rawasgi.formats import json_text
+from rawasgi.formats.decoding import BaseDecoder
 from rawasgi.formats.json_text import Dumps
 from rawasgi.formats.limits import TooLarge
 
@@ -13,7 +16,7 @@ from rawasgi.formats.limits import TooLarge
 class NotJSON(ValueError):
     """A *line* is not JSON in UTF-8; *items* were complete before it, in the same feed."""
 
-    def __init__(self, line: bytes, values: list[object]) -> None:
+    def __init__(self, line: bytes, values: Sequence[object]) -> None:
         super().__init__(f"a line must be one JSON value in UTF-8, not {short(line)}: the sender has to mend it")
         self.line = line
         self.items = values
@@ -33,7 +36,7 @@ def encode(value: object, dumps: Dumps = json_text.dumps) -> bytes:
     return text + b"\n"
 
 
-class Decoder:
+class Decoder(BaseDecoder):
     """An incremental parser of NDJSON.
 
     A line ends at LF; a CR before it, and a line of white space, are ignored. NaN and Infinity are refused.
@@ -43,15 +46,13 @@ class Decoder:
     def __init__(self, limit_bytes: int = 1024 * 1024) -> None:
         self.limit_bytes = limit_bytes
         self._rest = bytearray()  # a line without its end
-        self._error: TooLarge | NotJSON | None = None
 
     def feed(self, chunk: bytes) -> list[object]:
         """Return the values that *chunk* completes.
 
         Raises: TooLarge and NotJSON, whose items are the values that came before, and again at each further call.
         """
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         values: list[object] = []
         *lines, rest = chunk.split(b"\n")
         if lines and self._rest:
@@ -68,8 +69,7 @@ class Decoder:
 
         A number may be cut off there unseen: ``12`` of ``123`` is JSON too. Raises: NotJSON, as feed() does.
         """
-        if self._error is not None:
-            raise self._error
+        self._check_fault()
         values: list[object] = []
         self._read(bytes(self._rest), values)
         self._rest.clear()
@@ -82,10 +82,8 @@ class Decoder:
         try:
             values.append(json_text.decode(line))
         except ValueError as error:
-            self._error = NotJSON(line, [])
-            raise NotJSON(line, values) from error
+            raise self._end_with(partial(NotJSON, line), values) from error
 
     def _check(self, line_bytes: int, values: list[object]) -> None:
         if line_bytes > self.limit_bytes:
-            self._error = TooLarge("a line", self.limit_bytes, [])
-            raise TooLarge("a line", self.limit_bytes, values)
+            raise self._end_with(partial(TooLarge, "a line", self.limit_bytes), values)

@@ -18,8 +18,10 @@ line is only appended: the time is linear, however small the pieces are.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from rawasgi.formats import json_text
+from rawasgi.formats.decoding import BaseDecoder
 from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.limits import TooLarge
 
@@ -117,7 +119,7 @@ def _one_line(name: str, text: str) -> str:
 # Decode
 
 
-class Decoder:
+class Decoder(BaseDecoder):
     """An incremental parser of an event stream.
 
     An event comes out at its blank line, with data (a str), event (None if absent or empty), id (the last event id at
@@ -134,7 +136,6 @@ class Decoder:
         self._rest = bytearray()  # a line without its end
         self._at_start = True  # a byte order mark may come
         self._after_cr = False  # an LF that comes now belongs to the line before
-        self._overflow = False
         self._data = bytearray()  # each line of data and LF, as in 9.2.6
         self._event = ""
         self._id = ""
@@ -146,8 +147,7 @@ class Decoder:
         an event there is no knowing where the next one begins.
         """
         events: list[Event] = []
-        if self._overflow:
-            raise TooLarge("an event", self.limit_bytes, events)
+        self._check_fault()
         if self._at_start:
             self._rest += chunk
             if len(self._rest) < len(_BOM) and _BOM.startswith(self._rest):
@@ -199,5 +199,4 @@ class Decoder:
 
     def _check(self, line_bytes: int, events: list[Event]) -> None:
         if len(self._data) + line_bytes > self.limit_bytes:
-            self._overflow = True
-            raise TooLarge("an event", self.limit_bytes, events)
+            raise self._end_with(partial(TooLarge, "an event", self.limit_bytes), events)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rawasgi.formats import chat_chunks, sse
 from rawasgi.formats.chat_chunks import Chunk, Decoder, collect, encode
-from rawasgi.formats.done_events import CutOff, NotObject
-from rawasgi.formats.endings import Done, Failure
+from rawasgi.formats.done_events import NotObject
+from rawasgi.formats.endings import CutOff, Done, Failure
 from rawasgi.formats.limits import TooLarge
 
 

@@ -11,9 +11,9 @@ from cost import growth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawasgi.formats.endings import Done, Failure
+from rawasgi.formats.endings import CutOff, Done, Failure
 from rawasgi.formats.limits import TooLarge
-from rawasgi.formats.multipart import CutOff, Decoder, Encoder, NotMultipart, Part, boundary_of
+from rawasgi.formats.multipart import Decoder, Encoder, NotMultipart, Part, boundary_of
 
 texts = st.text("ab \t:;-", max_size=8).map(lambda text: text.strip(" \t").encode())
 bodies = st.binary(max_size=60) | st.text("\r\n-b", max_size=20).map(str.encode)
@@ -220,7 +220,7 @@ def test_reads_the_same_of_any_stream_however_it_is_cut(text: str, places: list[
             for chunk in chunks:
                 items += decoder.feed(chunk)
             decoder.end()
-        except (NotMultipart, TooLarge) as error:
+        except (NotMultipart, TooLarge, CutOff) as error:
             items += [item for item in error.items if isinstance(item, Part)]
             return items, type(error).__name__
         return items, ""

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawasgi.formats import sse
-from rawasgi.formats.done_events import CutOff, NotObject
-from rawasgi.formats.endings import Done, Failure
+from rawasgi.formats.done_events import NotObject
+from rawasgi.formats.endings import CutOff, Done, Failure
 from rawasgi.formats.limits import TooLarge
 from rawasgi.formats.ui_messages import HEADERS, PARTS, Decoder, Encoder, UIPart, encode
 
