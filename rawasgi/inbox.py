@@ -17,6 +17,7 @@ An exception that ``receive()`` raises (a body limit's 413) is raised by ``read(
 
 import asyncio
 from collections import deque
+from contextvars import copy_context
 
 from rawasgi.asgi import HTTPReceived, Receive
 from rawasgi.errors import AppError, Disconnected
@@ -52,6 +53,7 @@ class Inbox:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
+        self._context = copy_context()  # receive() must not see what the source sets, in which it is called first
 
     @classmethod
     def of(cls, receive: Receive) -> "Inbox":
@@ -185,7 +187,7 @@ class Inbox:
 
     def _start(self) -> None:
         if self._listener is None:
-            self._listener = listen(self._receive, self._is_wanted, self._on_message, self._on_error)
+            self._listener = listen(self._receive, self._is_wanted, self._on_message, self._on_error, self._context)
         self._listener.start()
 
     def _is_wanted(self) -> bool:

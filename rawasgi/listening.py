@@ -19,6 +19,7 @@ Both report to the inbox, which decides whether another message is wanted.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextvars import Context
 from typing import cast
 
 from rawasgi.asgi import HTTPReceived, Receive
@@ -58,7 +59,7 @@ class Listener(ABC):
 class TaskListener(Listener):
     """Runs ``receive()`` in a task of its own."""
 
-    __slots__ = ("_refreshing", "_task")
+    __slots__ = ("_context", "_refreshing", "_task")
 
     def __init__(
         self,
@@ -66,14 +67,16 @@ class TaskListener(Listener):
         is_wanted: Callable[[], bool],
         on_message: Callable[[HTTPReceived], None],
         on_error: Callable[[BaseException], None],
+        context: Context,
     ) -> None:
         super().__init__(receive, is_wanted, on_message, on_error)
+        self._context = context
         self._task: asyncio.Task[None] | None = None
         self._refreshing = False
 
     def start(self) -> None:
         if self._task is None and self._is_wanted():
-            self._task = asyncio.create_task(self._run(), name="rawasgi: receive()")
+            self._task = asyncio.create_task(self._run(), name="rawasgi: receive()", context=self._context)
 
     def cancel(self) -> asyncio.Task[None] | None:
         task, self._task = self._task, None
@@ -173,9 +176,10 @@ def listen(
     is_wanted: Callable[[], bool],
     on_message: Callable[[HTTPReceived], None],
     on_error: Callable[[BaseException], None],
+    context: Context,
 ) -> Listener:
-    """Return the listener for *receive*: by hand for a known server's, else a task."""
+    """Return the listener for *receive*: by hand for a known server's, else a task in *context*."""
     server = server_of(receive)
     if server is None:
-        return TaskListener(receive, is_wanted, on_message, on_error)
+        return TaskListener(receive, is_wanted, on_message, on_error, context)
     return CallbackListener(receive, is_wanted, on_message, on_error, server.resumes_reading)
