@@ -89,7 +89,7 @@ class Server:
             certificate, key = certify(self.folder)
             places.update(certificate=certificate, key=key)
         command = [part.format(**places) for part in (*SERVERS[name], *options)]
-        path = os.pathsep.join([str(HERE), str(HERE.parent.parent)])
+        path = os.pathsep.join(map(str, (HERE, HERE.parent / "middleware", HERE.parent.parent)))
         environment = {**os.environ, "PYTHONPATH": path, "HOUSE_FILES": str(self.folder), "STREAM_TIME_SCALE": "0.1"}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
