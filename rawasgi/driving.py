@@ -33,7 +33,7 @@ from typing import Any
 
 from rawasgi.streams.stepping import Step
 from rawasgi.suspension import Limits, Suspension
-from rawasgi.writing import ABORTING, PACED, RUNNING, Gone, Outcome, Writer
+from rawasgi.writing import PACED, RUNNING, Gone, Outcome, Writer
 
 _ENDED: Any = object()
 
@@ -106,8 +106,10 @@ def run(inner: Coroutine[Any, None, None], writer: Writer, limits: Limits) -> Ge
     except (StopIteration, Gone):  # the end
         pass
     except asyncio.CancelledError:
+        # The cancellation of a source that was aborted ends here: the client is gone, and nobody else is cancelled.
+        aborted = writer.outcome is not None and writer.outcome is not Outcome.COMPLETE
         writer.end(Outcome.CUT)
-        if suspension is None or not (writer.phase is ABORTING or suspension.overdue):
+        if suspension is None or not (aborted or suspension.overdue):
             raise
     except BaseException:
         writer.end(Outcome.FAILED if writer.start is None else Outcome.FAILED_BEFORE_START)

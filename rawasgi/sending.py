@@ -187,7 +187,5 @@ async def _produce(body: Streaming, writer: Writer) -> None:
 
 async def _close(body: Streaming, writer: Writer, items: object) -> None:
     """Close the source, and *items*, its iterator."""
-    if writer.phase is not ABORTING:
-        writer.phase = CLOSING
-    writer.deadline = None
+    writer.phase, writer.deadline = CLOSING, None
     await close(body.source, items)

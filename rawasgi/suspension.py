@@ -74,6 +74,10 @@ class Suspension:
             if reaction is Reaction.KEEP and cancelled:
                 if self._keep_cancellation():
                     return self.step.cancel(*waiter.text)
+            elif self.deferred and writer.phase is ABORTING and not is_cancelled():
+                # The source took our cancellation for its own timeout's, which was kept, and goes on: cancel it again.
+                self.deferred = False
+                return self.step.cancel()
             elif reaction is Reaction.FORWARD:
                 self.deferred = False
                 if cancelled or is_cancelled():
@@ -129,6 +133,7 @@ class Suspension:
         writer.buffer.clear()
         self.cancelled = self.deferred
         self._drop_flush()
+        self.waiter.called = self.deferred
         return not reached and self.step.cancel()
 
     def _give_up(self) -> bool:

@@ -8,7 +8,7 @@ RUNNING    nobody: the source runs
 PACED      the source, which waits at each item; all is sent           source gets it      none
 IDLE       the source, after a burst or before the start; all is sent  source gets it      none
 WRITING    ``send()``, whoever called it                               kept                send: abort
-CLOSING    the clean-up of the source, after the body                  kept                clean-up: cancel once
+CLOSING    the clean-up of the source, which we close                  kept                clean-up: cancel once
 ABORTING   the source, which was cancelled, and its clean-up           kept                clean-up: cancel once
 =========  ==========================================================  ==================  ======================
 

@@ -10,19 +10,23 @@ import os
 import random
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+import anyio
 import clock
 import pytest
+from known_server import KnownServer
 
 from rawasgi import respond, sending
-from rawasgi.asgi import App, HTTPScope, Received, Sent
+from rawasgi.asgi import App, HTTPScope, Receive, Received, Send, Sent
 from rawasgi.dev.validation import validate
 from rawasgi.response import Response
 from rawasgi.sending import Streaming
 
 RUNS = int(os.environ.get("SCHEDULES", "20000"))
 SEED = 20261121
+WHOSE: ContextVar[str] = ContextVar("whose", default="")
 
 
 class Planned(Exception):
@@ -45,6 +49,8 @@ class Plan:
     stuck: bool = False
     blocks_after: bool = False
     wrapped: str = "plain"
+    around: str = "nothing"
+    many: int = 0
 
     started: bool = False
     released: bool = False
@@ -53,6 +59,7 @@ class Plan:
     given: list[bytes] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
     left: bool = False
+    leaked: str = ""
 
     @classmethod
     def draw(cls, seed: int) -> "Plan":
@@ -72,6 +79,11 @@ class Plan:
         plan.stuck = plan.leaves is not None and draw.random() < 0.2
         plan.blocks_after = draw.random() < 0.5
         plan.wrapped = draw.choice(["plain", "plain", "sse", "iterator"])
+        plan.around = draw.choice(["nothing", "server", "anyio", "context", "timeout", "shield"])
+        # Always ready, one send each: together they take longer than one send may.
+        plan.many = draw.choice([0, 0, 0, 40]) if plan.wrapped == "plain" else 0
+        if draw.random() < 0.1:
+            plan.waits.append("scoped")
         return plan
 
     # The source
@@ -101,12 +113,25 @@ class Plan:
 
     async def source(self) -> AsyncGenerator[bytes, None]:
         self.started = True
+        WHOSE.set("source")
         try:
             for number, kind in enumerate(self.waits):
-                await self.wait(kind)
                 item = b"%d;" % number
+                if kind == "scoped":  # bad practice (PEP 789), and seen everywhere
+                    try:
+                        async with asyncio.timeout(self.random.random()):
+                            self.given.append(item)
+                            yield item
+                            await asyncio.sleep(self.random.random())
+                    except TimeoutError:
+                        pass
+                    continue
+                await self.wait(kind)
                 self.given.append(item)
                 yield item
+            for number in range(self.many):
+                self.given.append(b"%d," % number)
+                yield self.given[-1]
             if self.end == "raise":
                 raise Planned
             if self.end == "hang":
@@ -131,7 +156,7 @@ class Plan:
             return respond.sse(decoded(source), heartbeat=0.7), source
         if self.wrapped == "iterator":
             return respond.stream(Iterator(source), send=3.0), source
-        return Response(Streaming(source, send=3.0), 200, ((b"content-type", b"text/plain"),)), source
+        return Response(Streaming(source, not self.many, send=3.0), 200, ((b"content-type", b"text/plain"),)), source
 
     # The server
 
@@ -158,6 +183,34 @@ class Plan:
             await asyncio.sleep(self.random.random() * self.slow)
         self.sent.append(message)
 
+    def callables(self) -> tuple[Receive, Send]:
+        """Return *receive* and *send* as the app gets them: a known server's, or with a middleware around."""
+        if self.around == "server":
+            server = KnownServer(self.receive, self.send)
+            return server.receive, server.send
+
+        async def receive() -> Received:
+            if WHOSE.get() == "source":
+                self.leaked = "the source's context is that of receive()"
+            WHOSE.set("receive")
+            with self.scope():
+                return await self.receive()
+
+        async def send(message: Sent) -> None:
+            if self.around == "timeout":
+                try:
+                    async with asyncio.timeout(0.05):
+                        await asyncio.sleep(0.1)
+                except TimeoutError:
+                    pass
+            with self.scope():
+                await self.send(message)
+
+        return (self.receive, self.send) if self.around == "nothing" else (receive, send)
+
+    def scope(self) -> anyio.CancelScope:
+        return anyio.CancelScope(shield=self.around == "shield")
+
     def cancel(self, task: asyncio.Future[None]) -> None:
         self.cancelled = task.cancel()
 
@@ -178,7 +231,7 @@ class Plan:
         timers = []
         if self.leaves is not None:
             timers.append(loop.call_later(self.leaves, self.gone.set))
-        task = asyncio.ensure_future(app(scope, self.receive, self.send))
+        task = asyncio.ensure_future(app(scope, *self.callables()))
         if self.cancels is not None:
             timers.append(loop.call_later(self.cancels, self.cancel, task))
         async with asyncio.timeout(100):
@@ -195,7 +248,7 @@ class Plan:
 
 def judge(plan: Plan) -> list[str]:
     """What is wrong after *plan* has run."""
-    wrong = []
+    wrong = [plan.leaked] if plan.leaked else []
     if plan.tasks:
         wrong.append(f"tasks left: {plan.tasks}")
     if plan.generator.ag_frame is not None:  # type: ignore[attr-defined]  # every generator of Python's own has one
@@ -204,8 +257,9 @@ def judge(plan: Plan) -> list[str]:
     if plan.started and not plan.released and not (plan.ending and disturbed):
         wrong.append("a clean-up was cut off")
     outcome = plan.outcome
+    scoped = "scoped" in plan.waits  # its timeout may end the send: then the stream is cut, visibly
     if isinstance(outcome, asyncio.CancelledError):
-        if plan.cancels is None:
+        if plan.cancels is None and not scoped:
             wrong.append("cancelled, and nobody did")
     elif isinstance(outcome, Planned):
         if plan.end != "raise":
@@ -223,7 +277,7 @@ def judge(plan: Plan) -> list[str]:
     if not whole.startswith(got):
         wrong.append(f"sent {got!r}, of {whole!r}")
     ended = bool(bodies) and not bodies[-1].get("more_body", False)
-    undisturbed = plan.leaves is None and plan.cancels is None
+    undisturbed = plan.leaves is None and plan.cancels is None and not scoped
     if undisturbed and plan.end == "stop" and not (ended and got == whole):
         wrong.append(f"not all was sent: {got!r} of {whole!r}")
     if ended and plan.end != "stop":

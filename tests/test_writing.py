@@ -312,20 +312,28 @@ def test_a_cancelled_error_out_of_receive_is_a_disconnect(known: bool) -> None:
     assert clock.run(script()) == 1
 
 
+@pytest.mark.parametrize("burst", [1, 2], ids=["paced", "idle"])
 @pytest.mark.parametrize("delay", [0.0, 1.0], ids=["at once", "later"])
-def test_a_cancellation_goes_to_the_source_before_a_result_of_the_same_turn(delay: float) -> None:
+@pytest.mark.parametrize("result_first", [False, True], ids=["cancellation first", "result first"])
+def test_a_cancellation_goes_to_the_source_before_a_result_of_the_same_turn(
+    result_first: bool, delay: float, burst: int
+) -> None:
     """A source's own timeout that ends in the turn in which what it waits for is done."""
     log: list[str] = []
 
     async def source() -> AsyncIterator[str]:
         loop = asyncio.get_running_loop()
-        yield "a"
+        for _ in range(burst):
+            yield "a"
         await asyncio.sleep(delay)
         future: asyncio.Future[None] = loop.create_future()
         task = asyncio.current_task()
         assert task is not None
+        if result_first:
+            loop.call_soon(future.set_result, None)
         loop.call_soon(task.cancel)
-        loop.call_soon(future.set_result, None)
+        if not result_first:
+            loop.call_soon(lambda: future.done() or future.set_result(None))
         try:
             await future
             log.append("not cancelled")
@@ -350,4 +358,4 @@ def test_a_cancellation_goes_to_the_source_before_a_result_of_the_same_turn(dela
 
     clock.run(script())
     assert log == ["cancelled"]
-    assert b"".join(bodies) == b"ab"
+    assert b"".join(bodies) == b"a" * burst + b"b"
