@@ -194,7 +194,8 @@ class Plan:
                 self.leaked = "the source's context is that of receive()"
             WHOSE.set("receive")
             with self.scope():
-                return await self.receive()
+                message = await self.receive()
+            return message
 
         async def send(message: Sent) -> None:
             if self.around == "timeout":

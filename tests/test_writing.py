@@ -129,6 +129,11 @@ class _Slow:
             raise AssertionError
 
 
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 async def _awaited(answer: Awaitable[None]) -> None:
     await answer
 
@@ -333,7 +338,7 @@ def test_a_cancellation_goes_to_the_source_before_a_result_of_the_same_turn(
             loop.call_soon(future.set_result, None)
         loop.call_soon(task.cancel)
         if not result_first:
-            loop.call_soon(lambda: future.done() or future.set_result(None))
+            loop.call_soon(_resolve, future)
         try:
             await future
             log.append("not cancelled")
