@@ -23,6 +23,10 @@ from rawasgi.writing import (
     Writer,
 )
 
+# anyio repeats a cancellation in each iteration of the loop until the task has left the scope. One that is kept for a
+# blocked send() would be a busy loop for seconds; a send() that is only slow returns within so many iterations.
+_MOST_REPEATED = 50
+
 
 class Limits(Protocol):
     """Seconds that one send and the clean-up may take; *beat* is sent after each *every* seconds of silence."""
@@ -37,7 +41,19 @@ class Suspension:
     """What a response needs from its first wait on, and the reactions to what happens meanwhile."""
 
     __slots__ = (
-        *("cancelled", "deadline", "deferred", "error", "flush", "limits", "overdue", "paced", "send_failed", "step"),
+        *(
+            "cancelled",
+            "deadline",
+            "deferred",
+            "error",
+            "flush",
+            "limits",
+            "overdue",
+            "paced",
+            "repeated",
+            "send_failed",
+            "step",
+        ),
         *("ticker", "waiter", "writer"),
     )
 
@@ -52,6 +68,7 @@ class Suspension:
         self.flush: Step | None = None  # of what came before the source waits
         self.paced = True  # no more than one item came before the source waits
         self.deferred = False  # a cancellation waits for send()
+        self.repeated = 0  # how often it was repeated meanwhile
         self.cancelled = False  # while closing; kept for afterwards
         self.overdue = False  # closing took too long
         self.send_failed = False  # while the source waits
@@ -72,6 +89,9 @@ class Suspension:
         if cancelled or self.deferred:
             reaction = REACTIONS[writer.phase, Event.CANCELLED]
             if reaction is Reaction.KEEP and cancelled:
+                self.repeated += self.deferred
+                if self.repeated > _MOST_REPEATED:
+                    return self._abort(Outcome.CUT)
                 if self._keep_cancellation():
                     return self.step.cancel(*waiter.text)
             elif self.deferred and writer.phase is ABORTING and not is_cancelled():
