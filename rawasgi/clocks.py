@@ -9,7 +9,7 @@ from math import ceil
 from weakref import WeakKeyDictionary
 
 from rawasgi.streams.waiting import Waiter
-from rawasgi.writing import WRITING, Writer
+from rawasgi.writing import FLUSHING, WRITING, Writer
 
 # receive() is called again when nothing was sent for so long, then for four times as long each time; see Inbox.refresh.
 # Who sends finds by that out who has vanished, and the call costs 130 us with cold caches: 1.3 s for 10,000 streams.
@@ -102,7 +102,9 @@ class Ticker:
                 self._waiter.wake()
             writer.sent = False
         if self._every is not None and writer.silence is not None and now >= writer.silence + self._every - EARLY:
-            self.due = writer.sent = writer.phase is not WRITING  # who does not read what came before needs no beat
+            self.due = writer.sent = (
+                writer.phase is not WRITING and writer.phase is not FLUSHING
+            )  # who does not read what came before needs no beat
             writer.silence = now
             self._waiter.wake()
         self._wait(now)

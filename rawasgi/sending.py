@@ -15,10 +15,10 @@ The idea, without what makes it fast, correct and fair (``examples/naked.py`` ha
                 await flush(buffer)
         await send(body(buffer, more_body=False))
 
-**The states.** ``writing.py`` has the phases of a response in one table: RUNNING, PACED, IDLE, WRITING, CLOSING,
-ABORTING. This loop sets WRITING around each ``send()`` and CLOSING at its end; ``driving.py`` sets the others when
-something is suspended. A deadline of ``send()`` exists in WRITING only and is new for each ``send()``, so a client that
-reads steadily cannot be cut.
+**The states.** ``writing.py`` has the phases of a response in one table: RUNNING, PACED, IDLE, FLUSHING, WRITING,
+CLOSING, ABORTING. This loop sets WRITING around each ``send()`` and CLOSING at its end; ``suspension.py`` sets the
+others when something is suspended. Each ``send()`` has a deadline of its own, in WRITING and FLUSHING only, so a client
+that reads steadily cannot be cut.
 
 **Flush when the source is about to wait.** One message an item is slow when items are ready (each costs a framing, a
 system call, a wake-up of the client), and joining items by size or time is late when they are not. The source itself
@@ -50,7 +50,18 @@ from rawasgi.driving import run
 from rawasgi.inbox import Inbox
 from rawasgi.streams.base import close, fastest
 from rawasgi.streams.stepping import give_way
-from rawasgi.writing import ABORTING, CLOSING, PACED, RUNNING, WRITING, Gone, Outcome, Writer, raise_send_error
+from rawasgi.writing import (
+    ABORTING,
+    CLOSING,
+    FLUSHING,
+    PACED,
+    RUNNING,
+    WRITING,
+    Gone,
+    Outcome,
+    Writer,
+    raise_send_error,
+)
 
 Chunk = bytes | bytearray | memoryview | str
 
@@ -148,6 +159,8 @@ async def _produce(body: Streaming, writer: Writer) -> None:
                     if writer.phase is WRITING:
                         writer.phase = running
                     continue
+                if writer.phase is FLUSHING:
+                    await writer.wait_for_flush()
                 if writer.phase is ABORTING:  # a source that yields all the same: what it does next may be its clean-up
                     raise Gone
                 writer.phase = running
@@ -161,7 +174,7 @@ async def _produce(body: Streaming, writer: Writer) -> None:
             now = monotonic()
             if size >= limit or now > prompt or now > fair:
                 size = 0
-                await writer.flush(send)
+                await writer.flush()
                 now = monotonic()
                 if now > fair:
                     writer.phase = WRITING  # it is this loop that waits, and not the source
@@ -171,6 +184,8 @@ async def _produce(body: Streaming, writer: Writer) -> None:
                     now = monotonic()
                     fair = now + _FAIR
             prompt = now + _PROMPT
+        if writer.phase is FLUSHING:
+            await writer.wait_for_flush()
         message = writer.take_message(False)  # as flush(), without its coroutine
         if writer.start is not None:
             await send(writer.take_start())

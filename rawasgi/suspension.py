@@ -5,11 +5,12 @@ from contextlib import suppress
 from typing import Protocol
 
 from rawasgi.clocks import Deadline, Ticker
-from rawasgi.streams.stepping import Step, is_cancelled
+from rawasgi.streams.stepping import Step, cancelling, is_cancelled
 from rawasgi.streams.waiting import Waiter
 from rawasgi.writing import (
     ABORTING,
     CLOSING,
+    FLUSHING,
     HOLDING,
     IDLE,
     PACED,
@@ -22,10 +23,6 @@ from rawasgi.writing import (
     Reaction,
     Writer,
 )
-
-# anyio repeats a cancellation in each iteration of the loop until the task has left the scope. One that is kept for a
-# blocked send() would be a busy loop for seconds; a send() that is only slow returns within so many iterations.
-_MOST_REPEATED = 50
 
 
 class Limits(Protocol):
@@ -47,6 +44,7 @@ class Suspension:
             "deferred",
             "error",
             "flush",
+            "forwarded",
             "limits",
             "overdue",
             "paced",
@@ -68,7 +66,7 @@ class Suspension:
         self.flush: Step | None = None  # of what came before the source waits
         self.paced = True  # no more than one item came before the source waits
         self.deferred = False  # a cancellation waits for send()
-        self.repeated = 0  # how often it was repeated meanwhile
+        self.forwarded: int | None = None  # how often the task was cancelled when the source got it
         self.cancelled = False  # while closing; kept for afterwards
         self.overdue = False  # closing took too long
         self.send_failed = False  # while the source waits
@@ -83,15 +81,14 @@ class Suspension:
         waiter.called = False
         if writer.phase is RUNNING:  # a suspension in RUNNING means that the source waits
             writer.phase = IDLE
+        elif writer.phase is CLOSING and self.flush is not None:  # the source failed, and no more is sent
+            self._drop_flush()
         # anyio cancels again in each turn until it is heard, and takes all back then: the last one is for nobody.
         cancelled = waiter.cancelled and not (waiter.text and not is_cancelled())
         waiter.cancelled = False
         if cancelled or self.deferred:
             reaction = REACTIONS[writer.phase, Event.CANCELLED]
             if reaction is Reaction.KEEP and cancelled:
-                self.repeated += self.deferred
-                if self.repeated > _MOST_REPEATED:
-                    return self._abort(Outcome.CUT)
                 if self._keep_cancellation():
                     return self.step.cancel(*waiter.text)
             elif self.deferred and writer.phase is ABORTING and not is_cancelled():
@@ -100,7 +97,10 @@ class Suspension:
                 return self.step.cancel()
             elif reaction is Reaction.FORWARD:
                 self.deferred = False
+                if cancelled and self._is_repeated():
+                    return self._abort(Outcome.CUT)
                 if cancelled or is_cancelled():
+                    self.forwarded = cancelling()
                     waiter.called = True  # what else has happened is looked at next
                     return self.step.cancel(*waiter.text)
         if REACTIONS[writer.phase, Event.DISCONNECTED] is Reaction.ABORT and self._is_disconnected():
@@ -113,6 +113,16 @@ class Suspension:
                 return self._give_up()
         return False
 
+    def _is_repeated(self) -> bool:
+        """Return whether the source has had this cancellation while a foreign ``send()`` is blocked, and cleans up.
+
+        anyio repeats a cancellation in each iteration of the loop until the task has left the scope, and a middleware's
+        scope is left only when the response has ended. So the clean-up is shielded, as after a disconnect.
+        """
+        if self.writer.phase is not FLUSHING or self.writer.foreign is None or not self.waiter.text:
+            return False
+        return self.forwarded is not None and cancelling() > self.forwarded
+
     def _keep_cancellation(self) -> bool:
         """Keep a cancellation; return whether ``send()`` gets it all the same: a foreign one, or the second time."""
         if self.writer.phase is not WRITING:
@@ -123,7 +133,7 @@ class Suspension:
             self.deferred, self.writer.deadline = True, None
             self.deadline.arm(min(self.limits.send, self.limits.cleanup))
         else:
-            return self.flush is None
+            return True
         return False
 
     def _is_disconnected(self) -> bool:
@@ -177,7 +187,7 @@ class Suspension:
             writer.silence = self.waiter.get_loop().time()
         # A wait for the request's own body leaves the answer open: what comes may be refused (413, 422).
         if writer.buffer or (writer.start is not None and not writer.inbox.is_reading):
-            self.flush = Step(writer.flush(writer.foreign or writer.send))
+            self.flush = Step(writer.send_buffer(writer.foreign or writer.send))
             self._advance_flush()
         else:
             self._set_waiting()
@@ -193,13 +203,20 @@ class Suspension:
         assert self.flush is not None
         try:
             if not self.flush.advance():
+                if self.writer.flushed is None:
+                    self.writer.phase = FLUSHING
                 return
         except Gone:
             self.send_failed = True
         except BaseException as error:
             self.send_failed, self.error = True, error
         self.flush = None
-        self._set_waiting()
+        if self.writer.flushed is None:
+            self._set_waiting()
+            return
+        if not self.writer.flushed.done():
+            self.writer.flushed.set_result(None)
+        self.waiter.called = self.waiter.called or self.send_failed
 
     def _drop_flush(self) -> None:
         flush, self.flush = self.flush, None
@@ -210,14 +227,17 @@ class Suspension:
     def arm(self) -> bool:
         """See to it that something wakes us; return whether to go on in the next turn."""
         phase = self.writer.phase
-        if phase is WRITING:
+        if phase is WRITING or phase is FLUSHING:
             self.deadline.arm(self.limits.send)
         elif phase is CLOSING or phase is ABORTING:
             self.deadline.arm(self.limits.cleanup)
-        current = self.flush or self.step
-        if current.ready():  # also what came while something else was waited for
+        flush = self.flush
+        # Also what came while something else was waited for.
+        if self.step.ready() or (flush is not None and flush.ready()):
             return True
-        current.wake(self.waiter)
+        self.step.wake(self.waiter)
+        if flush is not None:
+            flush.wake(self.waiter)
         return False
 
     def advance(self) -> bool:
@@ -227,13 +247,11 @@ class Suspension:
         # A cancellation goes to the source before any result that came in the same turn, as in a Task.
         if waiter.cancelled and writer.phase not in HOLDING:
             return False
-        if self.flush is not None:
-            if self.flush.ready():
-                self._advance_flush()
-            if self.flush is not None or waiter.called:
-                return False
+        blocked = writer.phase is WRITING or writer.phase is FLUSHING
+        if self.flush is not None and self.flush.ready():
+            self._advance_flush()
         # A disconnect ends a blocked send(), too: look before the source goes on for as long as is fair.
-        elif writer.phase is WRITING and self.handle_events():
+        if blocked and self.handle_events():
             return True
         return self.step.ready() and self.step.advance()
 

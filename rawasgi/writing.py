@@ -7,15 +7,20 @@ phase      who is suspended                                            the task 
 RUNNING    nobody: the source runs
 PACED      the source, which waits at each item; all is sent           source gets it      none
 IDLE       the source, after a burst or before the start; all is sent  source gets it      none
-WRITING    ``send()``, whoever called it                               kept                send: abort
+FLUSHING   the source, and the ``send()`` of what came before          source gets it      send: abort
+WRITING    ``send()``, and not the source                              kept                send: abort
 CLOSING    the clean-up of the source, which we close                  kept                clean-up: cancel once
 ABORTING   the source, which was cancelled, and its clean-up           kept                clean-up: cancel once
 =========  ==========================================================  ==================  ======================
 
 ``REACTIONS`` is this table. Only two modules change ``Writer.phase``: whoever sends (``Writer.flush``, ``sending.py``)
-sets WRITING before ``send()`` and takes it back after it; ``driving.py`` sets PACED, IDLE and ABORTING at a suspension.
-So a suspension in RUNNING means that the source waits, and a deadline of ``send()`` exists in WRITING only: it is new
-for each ``send()``, so a client that reads steadily is never disconnected, however long the whole body takes.
+sets WRITING before ``send()`` and takes it back after it; ``suspension.py`` sets the others but CLOSING at a suspension.
+So a suspension in RUNNING means that the source waits. ``send()`` has a deadline in WRITING and FLUSHING only, and
+a new one each time, so a client that reads steadily is never disconnected, however long the whole body takes.
+
+**Why FLUSHING?** A source that waits for a socket has told the transport to read; anyio's streams pause it again when
+the wait returns. If a blocked ``send()`` kept the source from being resumed, the transport would read without a bound.
+So the source runs to its next item, and only there waits for the ``send()``, in WRITING: it is one item ahead at most.
 
 **Who awaits send()?** Between two items the source is suspended at its ``yield``, and ``send()`` is awaited in the
 response's own task, as every framework does it: scopes and timeouts of a middleware's ``send()`` open and close before
@@ -44,12 +49,13 @@ class Phase(Enum):
     RUNNING = auto()
     PACED = auto()
     IDLE = auto()
+    FLUSHING = auto()
     WRITING = auto()
     CLOSING = auto()
     ABORTING = auto()
 
 
-RUNNING, PACED, IDLE, WRITING, CLOSING, ABORTING = Phase
+RUNNING, PACED, IDLE, FLUSHING, WRITING, CLOSING, ABORTING = Phase
 
 
 class Event(Enum):
@@ -75,6 +81,9 @@ REACTIONS = {
     (IDLE, Event.CANCELLED): Reaction.FORWARD,
     (IDLE, Event.DISCONNECTED): Reaction.ABORT,
     (IDLE, Event.LATE): Reaction.NONE,
+    (FLUSHING, Event.CANCELLED): Reaction.FORWARD,
+    (FLUSHING, Event.DISCONNECTED): Reaction.ABORT,
+    (FLUSHING, Event.LATE): Reaction.ABORT,
     (WRITING, Event.CANCELLED): Reaction.KEEP,
     (WRITING, Event.DISCONNECTED): Reaction.ABORT,
     (WRITING, Event.LATE): Reaction.ABORT,
@@ -116,6 +125,7 @@ class Writer:
     __slots__ = (
         "buffer",
         "deadline",
+        "flushed",
         "foreign",
         "inbox",
         "length",
@@ -139,9 +149,18 @@ class Writer:
         self.buffer: list[bytes] = []
         self.length: BodyLength | None = None
         self.phase = RUNNING
+        self.flushed: asyncio.Future[None] | None = None  # wait_for_flush() waits
         self.outcome: Outcome | None = None
 
-    async def flush(self, send: Send) -> None:
+    async def flush(self) -> None:
+        """Send what is buffered, while the source is suspended at its ``yield``. Raises: Gone."""
+        try:
+            await self.send_buffer(self.send)
+        finally:
+            if self.phase is WRITING:
+                self.phase = RUNNING
+
+    async def send_buffer(self, send: Send) -> None:
         """Send what is buffered as one message, after the start if that is still to be sent. Raises: Gone."""
         message = self.take_message(True)
         try:
@@ -150,9 +169,15 @@ class Writer:
             await send(message)
         except Exception as error:
             raise_send_error(error)
+
+    async def wait_for_flush(self) -> None:
+        """Wait for the ``send()`` that was under way while the source waited, too; the phase becomes WRITING."""
+        self.phase = WRITING
+        self.flushed = asyncio.get_running_loop().create_future()
+        try:
+            await self.flushed
         finally:
-            if self.phase is WRITING:
-                self.phase = RUNNING
+            self.flushed = None
 
     def take_message(self, more_body: bool) -> HTTPResponseBody:
         """Return what is buffered as one message, which the caller must send now: the phase becomes WRITING."""

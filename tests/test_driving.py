@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from known_server import KnownServer
 from serving import PATIENCE, need
 
 from rawasgi import clocks, respond
@@ -55,7 +56,8 @@ async def answer(response: Response, holds_up: bool) -> None:
         if holds_up and message["type"] == "http.response.body":
             await asyncio.sleep(PATIENCE)
 
-    await response(SCOPE, receive, send)
+    server = KnownServer(receive, send)
+    await response(SCOPE, server.receive, server.send)
 
 
 @pytest.mark.parametrize("limit", ["send", "cleanup"])

@@ -112,7 +112,7 @@ def test_receive_is_called_anew_ever_less_often_in_an_idle_stream() -> None:
 
     async def source(inbox: Inbox) -> AsyncIterator[str]:
         yield "first"
-        await asyncio.sleep(100)
+        await asyncio.sleep(99)  # at 100 it would be called again
         yield "last"
 
     async def script() -> None:

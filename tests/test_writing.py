@@ -14,9 +14,22 @@ from rawasgi.asgi import Received, Sent
 from rawasgi.inbox import Inbox
 from rawasgi.response import Response
 from rawasgi.sending import Streaming
-from rawasgi.writing import ABORTING, CLOSING, IDLE, PACED, REACTIONS, RUNNING, WRITING, Event, Outcome, Phase, Reaction
+from rawasgi.writing import (
+    ABORTING,
+    CLOSING,
+    FLUSHING,
+    IDLE,
+    PACED,
+    REACTIONS,
+    RUNNING,
+    WRITING,
+    Event,
+    Outcome,
+    Phase,
+    Reaction,
+)
 
-SUSPENDED = (PACED, IDLE, WRITING, CLOSING, ABORTING)
+SUSPENDED = (PACED, IDLE, FLUSHING, WRITING, CLOSING, ABORTING)
 
 
 def test_the_table_has_each_pair_of_a_suspended_phase_and_an_event() -> None:
@@ -55,6 +68,11 @@ class Play:
                 yield "b"
                 await self._wait()
             elif self.phase is IDLE:
+                await self._wait()
+            elif self.phase is FLUSHING:
+                self.blocked = asyncio.Event()
+                yield "a"
+                yield "b"
                 await self._wait()
             elif self.phase is WRITING:
                 self.blocked = asyncio.Event()
@@ -99,7 +117,7 @@ class Play:
             task.cancel()
         elif event is Event.DISCONNECTED:
             self.disconnect.set()
-        if self.blocked is not None and event is Event.CANCELLED:
+        if self.phase is WRITING and self.blocked is not None and event is Event.CANCELLED:
             await asyncio.sleep(0.5)
             self.blocked.set()
         elif event is Event.LATE and self.phase in (PACED, IDLE):
@@ -146,6 +164,13 @@ WANTED: dict[tuple[Phase, Event], tuple[str, list[str], Outcome]] = {
     (IDLE, Event.CANCELLED): ("cancelled", ["source cancelled", "closed"], Outcome.CUT),
     (IDLE, Event.DISCONNECTED): ("returned", ["source cancelled", "closed"], Outcome.DISCONNECTED),
     (IDLE, Event.LATE): ("returned", ["still waiting", "source cancelled", "closed"], Outcome.DISCONNECTED),
+    (FLUSHING, Event.CANCELLED): ("cancelled", ["source cancelled", "closed", "send cancelled"], Outcome.CUT),
+    (FLUSHING, Event.DISCONNECTED): (
+        "returned",
+        ["send cancelled", "source cancelled", "closed"],
+        Outcome.DISCONNECTED,
+    ),
+    (FLUSHING, Event.LATE): ("returned", ["send cancelled", "source cancelled", "closed"], Outcome.SLOW),
     (WRITING, Event.CANCELLED): ("cancelled", ["resumed", "closed"], Outcome.COMPLETE),
     (WRITING, Event.DISCONNECTED): ("returned", ["send cancelled", "closed"], Outcome.DISCONNECTED),
     (WRITING, Event.LATE): ("returned", ["send cancelled", "closed"], Outcome.SLOW),
@@ -171,6 +196,9 @@ def test_each_pair_reacts_as_the_table_says(phase: Phase, event: Event, known: b
     if (phase, event) == (WRITING, Event.CANCELLED) and not known:
         # A foreign send() that the response's own task awaits is the innermost wait, as in any app.
         assert got == ("cancelled", ["send cancelled", "closed"], Outcome.CUT)
+    elif phase is FLUSHING:  # a foreign send() is cancelled in its own task: the two clean up side by side
+        end, log, outcome = WANTED[phase, event]
+        assert (got[0], sorted(got[1]), got[2]) == (end, sorted(log), outcome)
     else:
         assert got == WANTED[phase, event]
 
