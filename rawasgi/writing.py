@@ -14,7 +14,7 @@ ABORTING   the source, which was cancelled, and its clean-up           kept     
 =========  ==========================================================  ==================  ======================
 
 ``REACTIONS`` is this table. Only two modules change ``Writer.phase``: whoever sends (``Writer.flush``, ``sending.py``)
-sets WRITING before ``send()`` and takes it back after it; ``suspension.py`` sets the others but CLOSING at a suspension.
+sets WRITING before ``send()`` and takes it back after it, and CLOSING at the end; ``suspension.py`` sets the others.
 So a suspension in RUNNING means that the source waits. ``send()`` has a deadline in WRITING and FLUSHING only, and
 a new one each time, so a client that reads steadily is never disconnected, however long the whole body takes.
 
