@@ -31,6 +31,7 @@ from collections.abc import Coroutine, Generator
 from types import coroutine
 from typing import Any
 
+from rawasgi.streams.base import DeadlineExceeded
 from rawasgi.streams.stepping import Step
 from rawasgi.suspension import Limits, Suspension
 from rawasgi.writing import PACED, RUNNING, Gone, Outcome, Writer
@@ -111,6 +112,9 @@ def run(inner: Coroutine[Any, None, None], writer: Writer, limits: Limits) -> Ge
         writer.end(Outcome.CUT)
         if suspension is None or not (aborted or suspension.overdue):
             raise
+    except DeadlineExceeded:
+        writer.end(Outcome.DEADLINE)
+        raise
     except BaseException:
         writer.end(Outcome.FAILED if writer.start is None else Outcome.FAILED_BEFORE_START)
         raise

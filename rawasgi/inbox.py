@@ -187,17 +187,17 @@ class Inbox:
 
     def _start(self) -> None:
         if self._listener is None:
-            self._listener = listen(self._receive, self._is_wanted, self._on_message, self._on_error, self._context)
+            self._listener = listen(self._receive, self, self._context)
         self._listener.start()
 
-    def _is_wanted(self) -> bool:
+    def is_wanted(self) -> bool:
         if self.disconnected or self.error is not None or self._size > _AHEAD_BYTES:
             return False
         if self._arrivals and not self._chunks and any(not each.done() for each in self._arrivals):
             return True
         return self._watched
 
-    def _on_message(self, message: HTTPReceived) -> None:
+    def on_message(self, message: HTTPReceived) -> None:
         if message["type"] == "http.disconnect":
             self.disconnected = True
         else:
@@ -211,7 +211,7 @@ class Inbox:
                 self.complete = True
         self._notify()
 
-    def _on_error(self, error: BaseException) -> None:
+    def on_error(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):  # the server or a middleware gave the call up: no more will come
             self.disconnected = True
         else:

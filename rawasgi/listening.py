@@ -17,74 +17,53 @@ Both report to the inbox, which decides whether another message is wanted.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextvars import Context
-from typing import cast
+from typing import Protocol, TypeAlias, cast
 
 from rawasgi.asgi import HTTPReceived, Receive
 from rawasgi.servers import server_of
 from rawasgi.streams.stepping import Step
 
 
-class Listener(ABC):
-    """Calls *receive* as long as *is_wanted()*, and hands each message to *on_message*, an exception to *on_error*."""
+class Recipient(Protocol):
+    """What takes the messages: see ``inbox.py``."""
 
-    __slots__ = ("_is_wanted", "_on_error", "_on_message", "_receive")
+    def is_wanted(self) -> bool:
+        """Return whether another message is wanted."""
 
-    def __init__(
-        self,
-        receive: Receive,
-        is_wanted: Callable[[], bool],
-        on_message: Callable[[HTTPReceived], None],
-        on_error: Callable[[BaseException], None],
-    ) -> None:
+    def on_message(self, message: HTTPReceived) -> None:
+        """Take a message."""
+
+    def on_error(self, error: BaseException) -> None:
+        """Take what ``receive()`` raised; it is not called again."""
+
+
+class TaskListener:
+    """Runs *receive* in a task of its own, in *context*."""
+
+    __slots__ = ("_context", "_receive", "_recipient", "_refreshing", "_task")
+
+    def __init__(self, receive: Receive, recipient: Recipient, context: Context) -> None:
         self._receive = receive
-        self._is_wanted = is_wanted
-        self._on_message = on_message
-        self._on_error = on_error
-
-    @abstractmethod
-    def start(self) -> None:
-        """Call ``receive()`` if a message is wanted and no call is under way."""
-
-    @abstractmethod
-    def cancel(self) -> asyncio.Task[None] | None:
-        """Cancel the call under way; return the task that must be awaited, if there is one."""
-
-    def refresh(self) -> None:  # noqa: B027 - most servers need none
-        """Replace the call under way by a new one, where the server reads on only then."""
-
-
-class TaskListener(Listener):
-    """Runs ``receive()`` in a task of its own."""
-
-    __slots__ = ("_context", "_refreshing", "_task")
-
-    def __init__(
-        self,
-        receive: Receive,
-        is_wanted: Callable[[], bool],
-        on_message: Callable[[HTTPReceived], None],
-        on_error: Callable[[BaseException], None],
-        context: Context,
-    ) -> None:
-        super().__init__(receive, is_wanted, on_message, on_error)
+        self._recipient = recipient
         self._context = context
         self._task: asyncio.Task[None] | None = None
         self._refreshing = False
 
     def start(self) -> None:
-        if self._task is None and self._is_wanted():
+        """Call ``receive()`` if a message is wanted and no call is under way."""
+        if self._task is None and self._recipient.is_wanted():
             self._task = asyncio.create_task(self._run(), name="rawasgi: receive()", context=self._context)
 
     def cancel(self) -> asyncio.Task[None] | None:
+        """Cancel the call under way; return the task that must be awaited, if there is one."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
         return task
 
     def refresh(self) -> None:
+        """Replace the call under way by a new one, which makes uvicorn read on."""
         # Which server is behind a middleware is not known, so the call is made again on each of them.
         if self._task is not None:
             self._refreshing = True
@@ -94,7 +73,7 @@ class TaskListener(Listener):
         task = asyncio.current_task()
         assert task is not None
         try:
-            while self._task is task and self._is_wanted():
+            while self._task is task and self._recipient.is_wanted():
                 try:
                     message = cast(HTTPReceived, await self._receive())
                 except asyncio.CancelledError:
@@ -103,37 +82,33 @@ class TaskListener(Listener):
                     self._refreshing = False
                     task.uncancel()
                 else:
-                    self._on_message(message)
+                    self._recipient.on_message(message)
         except BaseException as error:
             if self._task is task:  # else it was cancelled by cancel(), and the exchange is over
-                self._on_error(error)
+                self._recipient.on_error(error)
         finally:
             if self._task is task:
                 self._task = None
 
 
-class CallbackListener(Listener):
+class CallbackListener:
     """Advances the ``receive()`` of a known server by the callbacks of the futures that it waits for."""
 
-    __slots__ = ("_resumes_reading", "_step")
+    __slots__ = ("_receive", "_recipient", "_resumes_reading", "_step")
 
-    def __init__(
-        self,
-        receive: Receive,
-        is_wanted: Callable[[], bool],
-        on_message: Callable[[HTTPReceived], None],
-        on_error: Callable[[BaseException], None],
-        resumes_reading: bool,
-    ) -> None:
-        super().__init__(receive, is_wanted, on_message, on_error)
-        self._step: Step | None = None
+    def __init__(self, receive: Receive, recipient: Recipient, resumes_reading: bool) -> None:
+        self._receive = receive
+        self._recipient = recipient
         self._resumes_reading = resumes_reading
+        self._step: Step | None = None
 
     def start(self) -> None:
-        while self._step is None and self._is_wanted():
+        """Call ``receive()`` as long as a message is wanted, to its first wait."""
+        while self._step is None and self._recipient.is_wanted():
             self._advance(Step(self._receive()))
 
     def cancel(self) -> None:
+        """Cancel the call under way."""
         step, self._step = self._step, None
         if step is not None:
             try:
@@ -142,6 +117,7 @@ class CallbackListener(Listener):
                 pass
 
     def refresh(self) -> None:
+        """Replace the call under way by a new one, where the server reads on only then."""
         step = self._step
         # A step that is ready has a message, which must not be lost.
         if self._resumes_reading and step is not None and step.waits_for is not None and not step.ready():
@@ -154,10 +130,10 @@ class CallbackListener(Listener):
         try:
             finished = step.advance()
         except BaseException as error:
-            self._on_error(error)
+            self._recipient.on_error(error)
             return
         if finished:
-            self._on_message(step.value)
+            self._recipient.on_message(step.value)
             return
         self._step = step
         if step.waits_for is None:
@@ -171,15 +147,12 @@ class CallbackListener(Listener):
             self.start()
 
 
-def listen(
-    receive: Receive,
-    is_wanted: Callable[[], bool],
-    on_message: Callable[[HTTPReceived], None],
-    on_error: Callable[[BaseException], None],
-    context: Context,
-) -> Listener:
+Listener: TypeAlias = TaskListener | CallbackListener
+
+
+def listen(receive: Receive, recipient: Recipient, context: Context) -> Listener:
     """Return the listener for *receive*: by hand for a known server's, else a task in *context*."""
     server = server_of(receive)
     if server is None:
-        return TaskListener(receive, is_wanted, on_message, on_error, context)
-    return CallbackListener(receive, is_wanted, on_message, on_error, server.resumes_reading)
+        return TaskListener(receive, recipient, context)
+    return CallbackListener(receive, recipient, server.resumes_reading)

@@ -54,18 +54,19 @@ def server_of(call: object) -> Server | None:
     """Return the server to which *call*, a ``receive`` or ``send``, belongs; None if it may be a middleware's."""
     if type(call) is partial:  # daphne's send
         call = call.func
-    owner = getattr(call, "__self__", None)
+    owner: object = getattr(call, "__self__", None)
     if owner is None:
         return None
-    found = _find(type(owner))  # type: ignore[arg-type]  # python/mypy#11470: a type is hashable
+    kind = type(owner)
+    found = _find(kind.__module__, kind.__qualname__)
     if isinstance(found, str):
         return server_of(getattr(owner, found))
     return found
 
 
 @lru_cache(maxsize=256)  # a type is looked up once, not once a request
-def _find(kind: type) -> Server | str | None:
-    name = f"{kind.__module__}.{kind.__qualname__}"
+def _find(module: str, kind: str) -> Server | str | None:
+    name = f"{module}.{kind}"
     for server in SERVERS:
         if name in server.calls:
             return server

@@ -106,6 +106,7 @@ class Outcome(Enum):
     COMPLETE = "complete"
     DISCONNECTED = "client disconnected"
     SLOW = "slow client: a send timed out"
+    DEADLINE = "deadline: DeadlineExceeded.which names it"
     DRAINED = "drained: the server is shutting down"
     FAILED_BEFORE_START = "failed before the response started"
     FAILED = "failed after the response started"
