@@ -142,7 +142,7 @@ async def _produce(body: Streaming, writer: Writer) -> None:
         assert writer.start is not None
         for name, value in writer.start["headers"]:
             if len(name) == 14 and name.lower() == b"content-length":
-                writer.length = BodyLength.from_headers(((name, value),))
+                writer.length = BodyLength(int(value))  # an error of the app, before anything is sent
         items = aiter(source)
         async for chunk in fastest(items):
             if type(chunk) is not ready:

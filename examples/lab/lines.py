@@ -5,6 +5,7 @@ suspended meanwhile: that one is found from the variables of the framework's fra
 Nothing is kept alive for it: what was found is remembered by weak references.
 """
 
+import asyncio
 import gc
 import weakref
 from collections import deque
@@ -41,11 +42,14 @@ class Sources:
     def __init__(self) -> None:
         self._seen: dict[int, weakref.ref[Source]] = {}
 
-    def places(self, frame: FrameType | None) -> list[Place]:
-        """Return where the code of the examples stands that makes what is sent from *frame*, the sender first."""
+    def places(self, frame: FrameType | None, response: "asyncio.Task[Any] | None" = None) -> list[Place]:
+        """Return where the code of the examples stands that makes what is sent from *frame*, the sender first.
+
+        *response*: the task that runs the app, if another one calls ``send``, as rawasgi does while its source waits.
+        """
         places: dict[Place, None] = {}
         found: list[Source] = []
-        for each in outwards(frame):
+        for each in (*outwards(frame), *suspended(response)):
             if is_ours(each.f_code):
                 places.setdefault(place(each.f_code, each.f_lineno))
             if not found and (is_ours(each.f_code) or may_hold(each.f_globals.get("__name__", ""))):
@@ -71,6 +75,14 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
             return
         yield frame
         frame = frame.f_back
+
+
+def suspended(task: "asyncio.Task[Any] | None") -> Iterator[FrameType]:
+    """Yield the frames of a task that waits, the outermost first."""
+    each: Any = None if task is None else task.get_coro()
+    while (frame := getattr(each, "cr_frame", None) or getattr(each, "gi_frame", None)) is not None:
+        yield frame
+        each = getattr(each, "cr_await", None) or getattr(each, "gi_yieldfrom", None)
 
 
 def is_ours(code: CodeType) -> bool:

@@ -103,17 +103,19 @@ class Call:
         """*app*, with a ``send`` that sees who calls it."""
 
         async def looked(scope: Scope, receive: Receive, send: Send) -> None:
+            response = asyncio.current_task()
+
             def sending(message: Sent) -> Awaitable[None]:
-                self._look(sys._getframe(1))
+                self._look(sys._getframe(1), response if asyncio.current_task() is not response else None)
                 return send(message)
 
             await app(scope, receive, sending)
 
         return looked
 
-    def _look(self, frame: FrameType) -> None:
+    def _look(self, frame: FrameType, response: "asyncio.Task[object] | None") -> None:
         if self._messages < MOST_MESSAGES:
-            self._places = [asdict(place) for place in self._sources.places(frame)]
+            self._places = [asdict(place) for place in self._sources.places(frame, response)]
 
     def sending(self, send: Send) -> Send:
         """*send*, which tells when it is held up: the tracer tells of a message only when it is through."""
