@@ -83,9 +83,12 @@ def run(inner: Coroutine[Any, None, None], writer: Writer, limits: Limits) -> Ge
                             raise
                         break  # advance() throws it
                     waits_for = resume(None)
-                    if buffer or writer.phase is not RUNNING:
+                    if buffer:
                         break
-                    writer.phase = PACED
+                    if writer.phase is RUNNING:  # the source waits again, after an item
+                        writer.phase = PACED
+                    elif writer.phase is not PACED:
+                        break
             if waits_for is not step.waits_for and step.hold(waits_for):
                 break
             finished = suspension.handle_events()

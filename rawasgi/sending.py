@@ -156,8 +156,9 @@ async def _produce(body: Streaming, writer: Writer) -> None:
                     if beats:
                         writer.silence = None
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    if writer.phase is WRITING:
-                        writer.phase = running
+                    if writer.phase is not WRITING:  # a send() that swallowed its cancellation
+                        raise Gone
+                    writer.phase = running
                     continue
                 if writer.phase is FLUSHING:
                     await writer.wait_for_flush()
@@ -179,8 +180,7 @@ async def _produce(body: Streaming, writer: Writer) -> None:
                 if now > fair:
                     writer.phase = WRITING  # it is this loop that waits, and not the source
                     await give_way()
-                    if writer.phase is WRITING:
-                        writer.phase = running
+                    writer.phase = running
                     now = monotonic()
                     fair = now + _FAIR
             prompt = now + _PROMPT

@@ -91,10 +91,6 @@ class Suspension:
             if reaction is Reaction.KEEP and cancelled:
                 if self._keep_cancellation():
                     return self.step.cancel(*waiter.text)
-            elif self.deferred and writer.phase is ABORTING and not is_cancelled():
-                # The source took our cancellation for its own timeout's, which was kept, and goes on: cancel it again.
-                self.deferred = False
-                return self.step.cancel()
             elif reaction is Reaction.FORWARD:
                 self.deferred = False
                 if cancelled and self._is_repeated():
@@ -163,7 +159,6 @@ class Suspension:
         writer.buffer.clear()
         self.cancelled = self.deferred
         self._drop_flush()
-        self.waiter.called = self.deferred
         return not reached and self.step.cancel()
 
     def _give_up(self) -> bool:
@@ -214,8 +209,7 @@ class Suspension:
         if self.writer.flushed is None:
             self._set_waiting()
             return
-        if not self.writer.flushed.done():
-            self.writer.flushed.set_result(None)
+        self.writer.flushed.set_result(None)
         self.waiter.called = self.waiter.called or self.send_failed
 
     def _drop_flush(self) -> None:
@@ -251,9 +245,8 @@ class Suspension:
         if self.flush is not None and self.flush.ready():
             self._advance_flush()
         # A disconnect ends a blocked send(), too: look before the source goes on for as long as is fair.
-        if blocked and self.handle_events():
-            return True
-        return self.step.ready() and self.step.advance()
+        finished = blocked and self.handle_events()
+        return finished or (self.step.ready() and self.step.advance())
 
     def stop(self) -> None:
         self.deadline.stop()

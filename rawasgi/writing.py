@@ -155,11 +155,10 @@ class Writer:
 
     async def flush(self) -> None:
         """Send what is buffered, while the source is suspended at its ``yield``. Raises: Gone."""
-        try:
-            await self.send_buffer(self.send)
-        finally:
-            if self.phase is WRITING:
-                self.phase = RUNNING
+        await self.send_buffer(self.send)
+        if self.phase is not WRITING:  # a send() that swallowed its cancellation
+            raise Gone
+        self.phase = RUNNING
 
     async def send_buffer(self, send: Send) -> None:
         """Send what is buffered as one message, after the start if that is still to be sent. Raises: Gone."""
