@@ -124,9 +124,9 @@ def run(inner: Coroutine[Any, None, None], writer: Writer, limits: Limits) -> Ge
     finally:
         if suspension is not None:
             suspension.stop()
-        tasks = writer.close()
-        if tasks and not isinstance(sys.exception(), GeneratorExit):
-            yield from _ended(tasks, limits.cleanup).__await__()
+            tasks = writer.close()
+            if tasks and not isinstance(sys.exception(), GeneratorExit):
+                yield from _ended(tasks, limits.cleanup).__await__()
     writer.end(Outcome.DISCONNECTED)
     if suspension is not None:
         suspension.raise_kept()

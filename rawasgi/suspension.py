@@ -71,9 +71,7 @@ class Suspension:
         self.overdue = False  # closing took too long
         self.send_failed = False  # while the source waits
         self.error: BaseException | None = None  # what send() or receive() raised meanwhile
-        writer.silence = None
-        writer.sent = False
-        writer.deadline = None
+        writer.prepare()
 
     def handle_events(self) -> bool:
         """React to what has happened, as ``REACTIONS`` says; return whether the coroutine came to its end by it."""

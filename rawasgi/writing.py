@@ -141,16 +141,16 @@ class Writer:
     silence: float | None
     sent: bool
     deadline: float | None  # of the send, or of the clean-up
+    flushed: asyncio.Future[None] | None  # wait_for_flush() waits for it
+    foreign: "ForeignSend | None"  # send() in a task of its own, if it may be a middleware's
 
     def __init__(self, start: HTTPResponseStart | None, inbox: Inbox, send: Send) -> None:
         self.start = start
         self.inbox = inbox
         self.send = send
-        self.foreign: _ForeignSend | None = None if server_of(send) is not None else _ForeignSend(send)
         self.buffer: list[bytes] = []
         self.length: BodyLength | None = None
         self.phase = RUNNING
-        self.flushed: asyncio.Future[None] | None = None  # wait_for_flush() waits
         self.outcome: Outcome | None = None
 
     async def flush(self) -> None:
@@ -178,6 +178,14 @@ class Writer:
             await self.flushed
         finally:
             self.flushed = None
+
+    def prepare(self) -> None:
+        """Set what is needed from the first suspension on: a short response has none."""
+        self.silence = None
+        self.sent = False
+        self.deadline = None
+        self.flushed = None
+        self.foreign = None if server_of(self.send) is not None else ForeignSend(self.send)
 
     def take_message(self, more_body: bool) -> HTTPResponseBody:
         """Return what is buffered as one message, which the caller must send now: the phase becomes WRITING."""
@@ -213,7 +221,7 @@ class Writer:
         return [task for task in tasks if task is not None and not task.done()]
 
 
-class _ForeignSend:
+class ForeignSend:
     """A ``send()`` that may be a middleware's: each call is a task, awaited by the caller."""
 
     __slots__ = ("_send", "task")
