@@ -20,7 +20,7 @@ from labpage import demo_on
 from serving import PATIENCE, Server, curl
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +124,16 @@ def run_python(snippet: str) -> str:
 
 def logged(page: "Page", snippet: str, count: int) -> list[Any]:
     """The first *count* values that *snippet* logs."""
-    values: list[Any] = []
-    page.on("console", lambda message: values.append(message.args[0].json_value()))
-    page.add_script_tag(content=snippet)
-    while len(values) < count:
-        page.wait_for_event("console")
-        page.wait_for_timeout(0)
-    return values
+    messages: list[Any] = []
+
+    def keep(message: "ConsoleMessage") -> None:
+        messages.append(message)  # no more: a handler that asks the browser may outlive the page
+
+    page.on("console", keep)
+    with page.expect_console_message(lambda _: len(messages) >= count):
+        page.add_script_tag(content=snippet)
+    page.remove_listener("console", keep)
+    return [message.args[0].json_value() for message in messages[:count]]
 
 
 def test_fetch_shows_each_line_when_it_comes(page: "Page", server: Server) -> None:
