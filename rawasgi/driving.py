@@ -110,7 +110,7 @@ def run(inner: Coroutine[Any, None, None], writer: Writer, limits: Limits) -> Ge
     except (StopIteration, Gone):  # the end
         pass
     except asyncio.CancelledError:
-        # The cancellation of a source that was aborted ends here: the client is gone, and nobody else is cancelled.
+        # The cancellation of a source that was aborted ends here: the client is gone, and no other task is cancelled.
         aborted = writer.outcome is not None and writer.outcome is not Outcome.COMPLETE
         writer.end(Outcome.CUT)
         if suspension is None or not (aborted or suspension.overdue):

@@ -3,8 +3,8 @@
 Theory of operation
 ===================
 
-``receive()`` must be called while the source waits, because no server reports a disconnect in any other way. Whoever
-advances it owns what it does: a cancel scope that it opens, a context variable that it sets, an exception that it
+``receive()`` must be called while the source waits, because no server reports a disconnect in any other way. The task
+that advances it gets what it does: a cancel scope that it opens, a context variable that it sets, an exception that it
 raises.
 
 - A ``receive()`` that may be a middleware's runs in a **task** of its own (``TaskListener``). The task starts at the

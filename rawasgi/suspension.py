@@ -81,7 +81,7 @@ class Suspension:
             writer.phase = IDLE
         elif writer.phase is CLOSING and self.flush is not None:  # the source failed, and no more is sent
             self._drop_flush()
-        # anyio cancels again in each turn until it is heard, and takes all back then: the last one is for nobody.
+        # anyio cancels again in each iteration until the scope ends, and takes all back then: the last one is stale.
         cancelled = waiter.cancelled and not (waiter.text and not is_cancelled())
         waiter.cancelled = False
         if cancelled or self.deferred:

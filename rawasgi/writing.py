@@ -4,7 +4,7 @@
 phase      who is suspended                                            the task is         its deadline
                                                                        cancelled
 =========  ==========================================================  ==================  ======================
-RUNNING    nobody: the source runs
+RUNNING    nothing: the source runs
 PACED      the source, which waits at each item; all is sent           source gets it      none
 IDLE       the source, after a burst or before the start; all is sent  source gets it      none
 FLUSHING   the source, and the ``send()`` of what came before          source gets it      send: abort
@@ -13,7 +13,7 @@ CLOSING    the clean-up of the source, which we close                  kept     
 ABORTING   the source, which was cancelled, and its clean-up           kept                clean-up: cancel once
 =========  ==========================================================  ==================  ======================
 
-``REACTIONS`` is this table. Only two modules change ``Writer.phase``: whoever sends (``Writer.flush``, ``sending.py``)
+``REACTIONS`` is this table. Two places change ``Writer.phase``: the loop that sends (``sending.py``, ``flush`` here)
 sets WRITING before ``send()`` and takes it back after it, and CLOSING at the end; ``suspension.py`` sets the others.
 So a suspension in RUNNING means that the source waits. ``send()`` has a deadline in WRITING and FLUSHING only, and
 a new one each time, so a client that reads steadily is never disconnected, however long the whole body takes.
