@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from rawasgi import respond
 from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.error_responses import error_response
 from rawasgi.errors import AppError, Disconnected, HTTPError
 from rawasgi.inbox import Inbox
 from rawasgi.request import Request
@@ -120,13 +121,6 @@ def handler(function: Function, kind: Kind | None = None) -> App:
 
 def _name(function: object) -> str:
     return getattr(function, "__qualname__", repr(function))
-
-
-def error_response(error: HTTPError) -> Response:
-    """Return the response that *error* stands for: its detail as JSON, or its text."""
-    if error.detail is not None:
-        return respond.json({"detail": error.detail}, error.status, error.headers)
-    return respond.text(error.text, error.status, error.headers)
 
 
 def _response(result: object) -> App:

@@ -5,8 +5,9 @@ from typing import TypeVar
 
 from rawasgi import paths, respond
 from rawasgi.asgi import App, HTTPScope, Scope, WebSocketScope
+from rawasgi.error_responses import error_response
 from rawasgi.errors import AppError, HTTPError
-from rawasgi.handling import Answering, Function, Kind, error_response, handler
+from rawasgi.handling import Answering, Function, Kind, handler
 from rawasgi.lifespans import lifespans
 from rawasgi.websocket import Talk, WebSocket, websocket_app
 

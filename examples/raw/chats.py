@@ -12,8 +12,8 @@ from examples.sources import tokens, ui
 from examples.sources.asking import BadRequest
 from rawasgi import respond, streams
 from rawasgi.asgi import App
+from rawasgi.error_responses import error_response
 from rawasgi.errors import HTTPError
-from rawasgi.handling import error_response
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.streams import Stream
