@@ -8,7 +8,9 @@ Not ``from __future__ import annotations`` here: with it, ``__required_keys__`` 
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Literal, NotRequired, Protocol, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from rawasgi.app_types import App as App  # that of any library: see there
 
 # A pair is (name, value). The spec shows lists, the servers give lists and tuples: read either, and send a new list of
 # tuples with each message, as middleware appends to it.
@@ -291,9 +293,3 @@ Sent: TypeAlias = HTTPSent | WebSocketSent | LifespanSent
 
 Receive: TypeAlias = Callable[[], Awaitable[Received]]
 Send: TypeAlias = Callable[[Sent], Awaitable[None]]
-
-
-class App(Protocol):
-    """An ASGI 3.0 application: a coroutine function of a scope, a receive and a send."""
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> Awaitable[None]: ...

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
 from rawasgi import respond
-from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.app_types import AnyReceive, AnyScope, AnySend, App
+from rawasgi.asgi import Scope
 from rawasgi.error_responses import error_response
 from rawasgi.errors import AppError, Disconnected, HTTPError
 from rawasgi.inbox import Inbox
@@ -35,7 +36,7 @@ class Answering(ABC):
     def _app(self, scope: Scope) -> tuple[App, Any]:
         """Return the app that answers, and the scope as it is to see it."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AnyScope, receive: AnyReceive, send: AnySend) -> None:
         """Answer, as ``handler`` says it."""
         app, seen = self._app(scope)
         if type(app) is not Handler:

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from rawasgi.asgi import HTTPResponseStart, HTTPScope, Receive, Scope, Send
+from rawasgi.app_types import AnyReceive, AnyScope, AnySend
+from rawasgi.asgi import HTTPResponseStart, HTTPScope, Send
 from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.errors import AppError
 from rawasgi.inbox import Inbox
@@ -40,7 +41,7 @@ class Response:
         _set_status(self, status)
         _set_headers(self, headers)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AnyScope, receive: AnyReceive, send: AnySend) -> None:
         """Send the response.
 
         Sends: http.response.start, http.response.body+. HEAD, 204, 205 and 304 have no body: their source is closed

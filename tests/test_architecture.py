@@ -13,6 +13,7 @@ PACKAGE = ROOT / "rawasgi"
 
 # A module imports only from floors strictly below its own. A folder is one floor; inside it, only BASE may be imported.
 FLOORS = [
+    {"app_types"},
     {"asgi", "errors", "servers"},
     {"formats", "states", "paths", "ranges", "codings", "signals"},
     {"headers"},

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from rawasgi import headers as fields
 from rawasgi import response, sending, streams
+from rawasgi.app_types import AnyReceive, AnyScope, AnySend
 from rawasgi.asgi import Receive, Scope, Send
 from rawasgi.content_length import STATUSES_WITHOUT_LENGTH
 from rawasgi.familiar.background import Background
@@ -93,7 +94,7 @@ class Response:
             return b""
         return content.encode(self.charset) if isinstance(content, str) else sending.encode(content)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AnyScope, receive: AnyReceive, send: AnySend) -> None:
         """Send the response, then do the work in ``background``, also when the client left; not after an error.
 
         Sends: as ``rawasgi.response.Response``; to a websocket, the denial of its handshake. Closes: what is streamed.
