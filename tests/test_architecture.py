@@ -43,7 +43,12 @@ BASE = {
     "formats": {"decoding", "done_events", "endings", "json_text", "limits", "sse", "tokens"},
     "journal": {"base", "memory", "mirror", "script", "stored"},
 }
-THIRD_PARTY = {"rawasgi.journal.redis": {"redis"}}  # who asks for such a module by name has what it needs
+# An app that imports such a module by its name has what the module needs.
+THIRD_PARTY = {
+    "rawasgi.journal.redis": {"redis"},
+    "rawasgi.familiar.fastapi.responses": {"fastapi", "starlette"},
+    "rawasgi.familiar.fastapi.routes": {"fastapi", "starlette"},
+}
 DOORS = {
     "rawasgi.streams",
     "rawasgi.journal",

@@ -147,9 +147,10 @@ class EventSourceResponse(StreamingResponse):
             return sse.encode(item)
         if isinstance(item, dict):
             item = ServerSentEvent(**{**item, "sep": self.sep})
-        elif not isinstance(item, ServerSentEvent):
+        elif isinstance(item, str) or not hasattr(item, "encode"):  # an event of another library encodes itself
             item = ServerSentEvent(item, sep=self.sep)
-        return item.encode()
+        encoded: bytes = item.encode()
+        return encoded
 
     def _ping(self) -> bytes:
         if self.ping_message_factory is not None:

@@ -211,10 +211,7 @@ class StreamingResponse(Response):
         self.body_iterator: AsyncIterable[object] = self._content
 
     def _what(self) -> sending.Streaming:
-        return sending.Streaming(self._chunks(), self.join)
-
-    def _chunks(self) -> AsyncIterable[sending.Chunk]:
-        return streams.map(self._items(), self._encode)
+        return sending.Streaming(self._items(), self.join, encode=self._encode)
 
     def _encode(self, chunk: object) -> bytes:
         return chunk.encode(self.charset) if isinstance(chunk, str) else sending.encode(chunk)
