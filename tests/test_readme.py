@@ -39,7 +39,7 @@ def test_an_app_of_the_readme_answers(page: str, path: str, code: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_code_is_an_app_that_is_tried(page: str) -> None:
     text = (ROOT / page).read_text()
-    assert text.count("```python") == len(APP.findall(text)) == 4
+    assert text.count("```python") == len(APP.findall(text)) == 5
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -179,4 +179,4 @@ async def send_as(
     """Send *response* by *sender*, with what the endpoint and FastAPI have set on it meanwhile."""
     sender.status_code, sender.raw_headers = response.status_code, response.raw_headers
     sender.background = response.background
-    await sender(scope, receive, send)  # type: ignore[arg-type]  # the same messages, as mappings
+    await sender(scope, receive, send)
