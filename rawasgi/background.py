@@ -5,9 +5,13 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 
-from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.asgi import App, Receive, Scope, Send, Sent
+from rawasgi.inbox import Inbox
+from rawasgi.outcomes import Outcome, outcome_of
 
 logger = logging.getLogger("rawasgi")
+
+_BODIES = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
 
 
 def after(app: App, work: Callable[[], Awaitable[object]]) -> App:
@@ -25,6 +29,54 @@ def after(app: App, work: Callable[[], Awaitable[object]]) -> App:
                 await work()
 
     return and_then
+
+
+def on_end(app: App, callback: Callable[[Outcome], Awaitable[object]]) -> App:
+    """Return *app* with *callback* called and awaited after each of its responses, with the reason why that ended.
+
+    A stream of rawasgi notes its reason itself. Other responses, and those below a middleware that replaces
+    ``receive``, are judged by their messages: they are COMPLETE, DISCONNECTED, CUT, FAILED or FAILED_BEFORE_START.
+    Raises: what the app raises, then what *callback* raises.
+    """
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        inbox = Inbox.of(receive)
+        watch = ResponseWatch(inbox, send)
+        try:
+            await app(scope, inbox, watch.send)
+        except BaseException as error:
+            outcome = outcome_of(inbox.outcome, error, watch.status, watch.is_ended)
+            raise
+        else:
+            outcome = outcome_of(inbox.outcome, None, watch.status, watch.is_ended)
+        finally:
+            if inbox.is_listening:
+                await inbox.aclose()
+            await callback(outcome)
+
+    return watched
+
+
+class ResponseWatch:
+    """A ``send`` that notes the status and the end. It is no coroutine: each one above a source costs every item."""
+
+    __slots__ = ("_inbox", "_send", "is_ended", "status")
+
+    def __init__(self, inbox: Inbox, send: Send) -> None:
+        self._inbox = inbox
+        self._send = send
+        self.status: int | None = None
+        self.is_ended = False
+
+    def send(self, message: Sent) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif message["type"] in _BODIES and not message.get("more_body", False):
+            self.is_ended = not self._inbox.disconnected  # else middleware ends it all the same
+        return self._send(message)
 
 
 class Tasks:

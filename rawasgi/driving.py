@@ -31,10 +31,11 @@ from collections.abc import Coroutine, Generator
 from types import coroutine
 from typing import Any
 
+from rawasgi.outcomes import Outcome
 from rawasgi.streams.base import DeadlineExceeded
 from rawasgi.streams.stepping import Step
 from rawasgi.suspension import Limits, Suspension
-from rawasgi.writing import PACED, RUNNING, Gone, Outcome, Writer
+from rawasgi.writing import PACED, RUNNING, Gone, Writer
 
 _ENDED: Any = object()
 

@@ -22,6 +22,7 @@ from contextvars import copy_context
 from rawasgi.asgi import HTTPReceived, Receive
 from rawasgi.errors import AppError, Disconnected
 from rawasgi.listening import Listener, listen
+from rawasgi.outcomes import Outcome
 from rawasgi.streams.waiting import Waiter
 
 # What is read ahead of a handler that may still want it, while its response is already streaming.
@@ -39,7 +40,7 @@ class Inbox:
     # Here, and not in __init__, because a short exchange touches hardly any of it.
     answered = complete = disconnected = is_drained = False
     error: BaseException | None = None
-    outcome: object = None  # a writing.Outcome, once the response has ended
+    outcome: Outcome | None = None  # why the response ended
     _listener: Listener | None = None
     _waiter: Waiter | None = None  # of the sending loop
     _chunks: deque[bytes] | None = None  # made at the first chunk: most requests have no body

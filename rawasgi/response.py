@@ -8,6 +8,7 @@ from rawasgi.asgi import HTTPResponseStart, HTTPScope, Send
 from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.errors import AppError
 from rawasgi.inbox import Inbox
+from rawasgi.outcomes import Outcome
 from rawasgi.sendfile import FileParts, send_file
 from rawasgi.sending import Streaming, close_unsent, send_stream
 from rawasgi.servers import is_disconnect
@@ -89,6 +90,7 @@ async def _send_whole(body: bytes, start: HTTPResponseStart, inbox: Inbox, send:
     except Exception as error:
         if not is_disconnect(error):
             raise
+        inbox.outcome = Outcome.DISCONNECTED
 
 
 async def _send_none(body: Streaming | FileParts, start: HTTPResponseStart, inbox: Inbox, send: Send) -> None:

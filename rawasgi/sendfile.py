@@ -32,6 +32,7 @@ from rawasgi.asgi import HTTPResponseStart, HTTPScope, HTTPSent, Send
 from rawasgi.errors import FileChanged
 from rawasgi.extensions import offers
 from rawasgi.inbox import Inbox
+from rawasgi.outcomes import Outcome
 from rawasgi.ranges import Slice
 from rawasgi.sending import Streaming, send_stream
 from rawasgi.streams.stepping import give_way
@@ -173,7 +174,8 @@ async def _send_each(messages: Iterable[HTTPSent], inbox: Inbox, send: Send, lim
         try:
             async with asyncio.timeout(limit):
                 await send(message)
-        except (OSError, TimeoutError):  # the client left, or reads no more
+        except (OSError, TimeoutError) as error:  # the client left, or reads no more
+            inbox.outcome = Outcome.SLOW if isinstance(error, TimeoutError) else Outcome.DISCONNECTED
             return
         if monotonic() - turn > _FAIR:
             await give_way()

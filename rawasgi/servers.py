@@ -40,7 +40,7 @@ SERVERS = (
 )
 
 # Wrappers of our own that only pass on what they are given: the callable behind each decides.
-_OWN_WRAPPERS = {"rawasgi.shutdown._Exchange": "_send"}
+_OWN_WRAPPERS = {"rawasgi.shutdown._Exchange": "_send", "rawasgi.background.ResponseWatch": "_send"}
 
 # What a transport raises for a client that has disconnected, other than an OSError: uvloop's transports, which uvicorn
 # does not ask before it writes; and aioquic, under hypercorn, for a stream that its client has stopped.

@@ -25,6 +25,7 @@ process would get them all in one moment.
 import asyncio
 import random
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 
@@ -35,6 +36,7 @@ from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.formats import csv, json_seq, json_text, ndjson, sse
 from rawasgi.formats.endings import CutOff, Failure
 from rawasgi.inbox import Inbox
+from rawasgi.outcomes import Outcome, outcome_of
 from rawasgi.response import Response
 from rawasgi.signals import before_handlers
 from rawasgi.websocket import WebSocket
@@ -63,13 +65,15 @@ class Drain:
     """An app around an app, which can be told that the process is about to stop.
 
     *retry*: the seconds, at least and at most, after which clients are to come back. *farewells*: what ends a stream,
-    by media type, beside ``text/event-stream``. ``begun``: it was told.
+    by media type, beside ``text/event-stream``. ``begun``: it was told. ``outcomes``: how many responses have ended
+    since then, by the reason why.
     """
 
     def __init__(self, retry: tuple[float, float] = (1.0, 5.0), farewells: Mapping[str, Farewell] = FAREWELLS) -> None:
         if not 0 <= retry[0] <= retry[1]:
             raise ValueError(f"Drain.retry must be the least and the most seconds, not {retry!r}")
         self.begun = False
+        self.outcomes: Counter[Outcome] = Counter()
         self._retry = retry
         self._farewells = farewells
         self._open: set[_Exchange] = set()
@@ -107,11 +111,20 @@ class Drain:
             await app(scope, inbox, exchange.send)
             if exchange.is_left:
                 await exchange.end()
+        except BaseException as error:
+            self._count(exchange.outcome(error))
+            raise
+        else:
+            self._count(exchange.outcome(None))
         finally:
             self._open.discard(exchange)
             await inbox.aclose()
             if self._empty is not None and not self._open:
                 self._empty.set()
+
+    def _count(self, outcome: Outcome) -> None:
+        if self.begun:
+            self.outcomes[outcome] += 1
 
     def farewell(self, media_type: str, begun: bool) -> bytes | None:
         """Return the final event of a stream of *media_type*, or None without one for it."""
@@ -163,6 +176,7 @@ class _Exchange:
         self._method = method
         self._inbox = inbox
         self._send = send
+        self._status: int | None = None
         self._media_type = ""  # of the response
         self._is_stream = self._is_coded = self._has_body = self._body_ended = self._trailers_due = False
         self._is_replaced = False  # Drain ended the body, and the app did not
@@ -187,6 +201,7 @@ class _Exchange:
         return self._send(message)
 
     def _start(self, start: HTTPResponseStart) -> None:
+        self._status = start["status"]
         headers = start.get("headers", ())
         self._media_type = fields.media_type(headers)
         has_body = self._method != "HEAD" and start["status"] not in STATUSES_WITHOUT_BODY
@@ -201,6 +216,12 @@ class _Exchange:
         if self._is_stream and not self._body_ended and not self._inbox.disconnected:
             self.is_left = True
             self._inbox.leave()
+
+    def outcome(self, error: BaseException | None) -> Outcome:
+        """Return why the response ended, in the end; *error* is what the app raised."""
+        if self._is_replaced or isinstance(error, CutOff):
+            return Outcome.DRAINED
+        return outcome_of(self._inbox.outcome, error, self._status, self._body_ended)
 
     async def end(self, body: bytes = b"") -> None:
         """Send *body* and the final event in the place of the app, and trailers if announced. Raises: CutOff.

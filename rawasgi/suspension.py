@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from rawasgi.clocks import Deadline, Ticker
+from rawasgi.outcomes import Outcome
 from rawasgi.streams.stepping import Step, cancelling, is_cancelled
 from rawasgi.streams.waiting import Waiter
 from rawasgi.writing import (
@@ -19,7 +20,6 @@ from rawasgi.writing import (
     WRITING,
     Event,
     Gone,
-    Outcome,
     Reaction,
     Writer,
 )

@@ -42,6 +42,7 @@ from rawasgi.asgi import HTTPResponseBody, HTTPResponseStart, Send, Sent
 from rawasgi.content_length import BodyLength
 from rawasgi.errors import Disconnected
 from rawasgi.inbox import Inbox
+from rawasgi.outcomes import Outcome
 from rawasgi.servers import is_disconnect, server_of
 
 
@@ -98,19 +99,6 @@ REACTIONS = {
 HOLDING = frozenset(
     phase for (phase, event), reaction in REACTIONS.items() if event is Event.CANCELLED and reaction is Reaction.KEEP
 )
-
-
-class Outcome(Enum):
-    """Why a response ended."""
-
-    COMPLETE = "complete"
-    DISCONNECTED = "client disconnected"
-    SLOW = "slow client: a send timed out"
-    DEADLINE = "deadline: DeadlineExceeded.which names it"
-    DRAINED = "drained: the server is shutting down"
-    FAILED_BEFORE_START = "failed before the response started"
-    FAILED = "failed after the response started"
-    CUT = "cut: the task was cancelled"
 
 
 class Gone(Disconnected):

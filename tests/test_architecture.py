@@ -14,7 +14,7 @@ PACKAGE = ROOT / "rawasgi"
 # A module imports only from floors strictly below its own. A folder is one floor; inside it, only BASE may be imported.
 FLOORS = [
     {"app_types"},
-    {"asgi", "errors", "servers"},
+    {"asgi", "errors", "outcomes", "servers"},
     {"formats", "states", "paths", "ranges", "codings", "signals"},
     {"headers"},
     {"preconditions", "content_length"},

@@ -13,10 +13,10 @@ from test_writing import never
 
 from rawasgi.asgi import Received, Send, Sent
 from rawasgi.inbox import Inbox
+from rawasgi.outcomes import Outcome
 from rawasgi.response import Response
 from rawasgi.sending import Streaming
 from rawasgi.servers import server_of
-from rawasgi.writing import Outcome
 
 
 class Served:

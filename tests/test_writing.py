@@ -13,6 +13,7 @@ from test_driving import SCOPE
 from rawasgi import sending, streams
 from rawasgi.asgi import Received, Sent
 from rawasgi.inbox import Inbox
+from rawasgi.outcomes import Outcome
 from rawasgi.response import Response
 from rawasgi.sending import Streaming
 from rawasgi.writing import (
@@ -25,7 +26,6 @@ from rawasgi.writing import (
     RUNNING,
     WRITING,
     Event,
-    Outcome,
     Phase,
     Reaction,
 )

@@ -57,16 +57,22 @@ class CloseOnce(AsyncIterable[T]):
     never started. A generator takes a second ``aclose()``; an ``aclose()`` that returns a connection may not.
     """
 
-    __slots__ = ("_is_closed", "_items", "_source")
+    __slots__ = ("_is_closed", "_items", "_source", "reported")
 
     def __init__(self, source: AsyncIterable[T]) -> None:
         self._source = source
+        self.reported = False  # an error of *source* was yielded as an item
         self._is_closed = False
         self._items: AsyncIterator[T] | None = None
 
     def __aiter__(self) -> AsyncIterator[T]:
         self._items = aiter(self._source)
         return self._items
+
+    @property
+    def has_reported(self) -> bool:
+        """As ``Stream.has_reported``."""
+        return self.reported or getattr(self._source, "has_reported", False)
 
     async def aclose(self) -> None:
         if not self._is_closed:
@@ -127,6 +133,11 @@ class Stream(_Next, AsyncIterator[T_co], Generic[T_co]):
 
     def __aiter__(self) -> "Stream[T_co]":
         return self
+
+    @property
+    def has_reported(self) -> bool:
+        """Whether this stream, or one that it reads, has yielded an item in the place of an error: see ``conclude``."""
+        return any(getattr(source, "has_reported", False) for source in self._sources)
 
     async def aclose(self) -> None:
         """Close the wrapper, then its sources, last to first. Raises: what their clean-up raises."""

@@ -20,12 +20,12 @@ def conclude(
     Order: the source's. Reads ahead: nothing. Loses: nothing. Closes: source.
     Raises: what closing *source*, *done* and *failed* raise; that of *source* only as said above.
     """
-    source = CloseOnce(source)
-    return Stream(_conclude(source, done, failed), source)
+    once: CloseOnce[T | U] = CloseOnce(source)
+    return Stream(_conclude(once, done, failed), once)
 
 
 async def _conclude(
-    source: AsyncIterable[T], done: Callable[[int], U | None], failed: Callable[[Exception], U | None]
+    source: CloseOnce[T], done: Callable[[int], U | None], failed: Callable[[Exception], U | None]
 ) -> AsyncIterator[T | U]:
     count = 0
     begun = False
@@ -48,4 +48,5 @@ async def _conclude(
             yield pull.item
     last = done(count) if error is None else failed(error)
     if last is not None:
+        source.reported = error is not None
         yield last
