@@ -39,6 +39,7 @@ class Inbox:
 
     # Here, and not in __init__, because a short exchange touches hardly any of it.
     answered = complete = disconnected = is_drained = False
+    is_ending = False  # the last message of a stream is being sent
     error: BaseException | None = None
     outcome: Outcome | None = None  # why the response ended
     _listener: Listener | None = None

@@ -188,6 +188,7 @@ async def _produce(body: Streaming, writer: Writer) -> None:
         if writer.phase is FLUSHING:
             await writer.wait_for_flush()
         message = writer.take_message(False)  # as flush(), without its coroutine
+        writer.inbox.is_ending = True
         if writer.start is not None:
             await send(writer.take_start())
         await send(message)

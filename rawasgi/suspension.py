@@ -137,7 +137,8 @@ class Suspension:
         if self.ticker.start():
             self.writer.inbox.refresh()
         try:
-            return self.writer.inbox.listen(self.waiter)
+            # hypercorn closes the connection in the last send(), and calls that a disconnect: send() itself shows it.
+            return self.writer.inbox.listen(self.waiter) and not self.writer.inbox.is_ending
         except BaseException as error:
             self.error = error
             return True

@@ -244,3 +244,33 @@ def test_a_listener_without_a_call_has_nothing_to_refresh() -> None:
         await inbox.aclose()
 
     clock.run(script())
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["server", "foreign"])
+@pytest.mark.parametrize("fails", [False, True], ids=["sent", "failed"])
+def test_a_disconnect_during_the_last_send_leaves_it_to_that_whether_all_was_sent(known: bool, fails: bool) -> None:
+    """hypercorn closes a connection of HTTP/1.0 in the last send(), and receive() returns a disconnect meanwhile."""
+    gone = asyncio.Event()
+
+    async def source() -> AsyncIterator[bytes]:
+        yield b"first"
+        await asyncio.sleep(1)
+
+    async def receive() -> Received:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Sent) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            gone.set()
+            await asyncio.sleep(1)
+            if fails:
+                raise BrokenPipeError
+
+    async def script() -> tuple[float, object]:
+        server = KnownServer(receive, send)
+        inbox = Inbox(server.receive if known else receive)
+        await Response(Streaming(source()))(SCOPE, inbox, server.send if known else send)
+        return clock.now(), inbox.outcome
+
+    assert clock.run(script()) == (2, Outcome.DISCONNECTED if fails else Outcome.COMPLETE)
