@@ -12,7 +12,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import StreamingResponse
 
 from rawasgi import HTTPError, Request, Router, files, respond, streams
-from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.asgi import App, Receive, Scope, Send, Sent
 from rawasgi.background import after, on_end
 from rawasgi.compression import compress
 from rawasgi.dev.client import HTTPClient, connect, fetch, lifespan, websocket
@@ -63,7 +63,13 @@ async def early(client: HTTPClient) -> None:
     await client.cancel()
 
 
-def ends(app: App, script: Script = finished, raises: type[BaseException] | None = None, **options: object) -> Outcome:
+def ends(
+    app: App,
+    script: Script = finished,
+    raises: type[BaseException] | None = None,
+    around: Callable[[App], App] = lambda app: app,
+    **options: object,
+) -> Outcome:
     """Return what ``on_end`` is called with, once, for the response of *app* that *script* reads."""
     outcomes: list[Outcome] = []
 
@@ -73,7 +79,7 @@ def ends(app: App, script: Script = finished, raises: type[BaseException] | None
 
     async def main() -> None:
         error: BaseException | None = None
-        async with connect(on_end(app, note), **options) as client:  # type: ignore[arg-type]
+        async with connect(around(on_end(app, note)), **options) as client:  # type: ignore[arg-type]
             try:
                 await script(client)
             except BaseException as raised:
@@ -182,12 +188,25 @@ def test_a_body_that_is_sent_whole_has_an_outcome_as_well(
     assert ends(app, raises=raises) is outcome
 
 
-def test_a_whole_body_whose_client_has_left_is_not_complete() -> None:
+@pytest.mark.parametrize("held_back", ["http.response.start", "http.response.body"])
+def test_a_whole_body_that_cannot_be_sent_is_not_complete(held_back: str) -> None:
+    def slow_server(app: App) -> App:
+        async def served(scope: Scope, receive: Receive, send: Send) -> None:
+            async def late(message: Sent) -> None:
+                await asyncio.sleep(message["type"] == held_back)
+                await send(message)
+
+            await app(scope, receive, late)
+
+        return served
+
     async def leaving(client: HTTPClient) -> None:
+        await asyncio.sleep(0.5)
         await client.leave()
         await client.finished()
 
-    assert ends(respond.text("whole"), leaving, spec_version="2.4") is Outcome.DISCONNECTED
+    app = respond.text("whole")
+    assert ends(app, leaving, around=slow_server, spec_version="2.4") is Outcome.DISCONNECTED
 
 
 def test_an_error_of_a_stream_that_becomes_a_response_is_the_outcome() -> None:
@@ -218,16 +237,17 @@ def test_a_source_that_cannot_be_closed_for_head_has_failed_before_the_start() -
     assert ends(response, raises=LookupError, method="HEAD") is Outcome.FAILED_BEFORE_START
 
 
-@pytest.mark.parametrize("extension", ["http.response.pathsend", "http.response.zerocopysend", "none of them"])
-@pytest.mark.parametrize(
-    ("script", "outcome"),
-    [(finished, Outcome.COMPLETE), (stalled, Outcome.SLOW), (cancelled, Outcome.CUT)],
-)
+COPIED, ITSELF = "http.response.zerocopysend", "http.response.pathsend"
+FILES = [
+    *((extension, finished, Outcome.COMPLETE) for extension in (COPIED, ITSELF, "neither")),
+    *((extension, stalled, Outcome.SLOW) for extension in (COPIED, "neither")),
+    *((extension, cancelled, Outcome.CUT) for extension in (COPIED, "neither")),
+]
+
+
+@pytest.mark.parametrize(("extension", "script", "outcome"), FILES)
 def test_a_file_however_it_is_sent(extension: str, script: Script, outcome: Outcome, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(3_000_000))
-    if script is not finished and extension == "http.response.pathsend":
-        pytest.skip("the server sends the file, and the app has returned")
-
     app = files.file(tmp_path / "file")
     assert ends(app, script, scope={"extensions": {extension: {}}}) is outcome
 
@@ -327,6 +347,7 @@ def test_drain_counts_the_responses_that_end_after_it_has_begun_by_outcome() -> 
     router.mount("/stream", respond.sse(rows(100)))
     router.mount("/binary", respond.stream(rows(100), "application/octet-stream"))
     router.mount("/foreign", in_fastapi(respond.sse(rows(100))))
+    router.mount("/foreign-binary", in_fastapi(respond.stream(rows(100), "application/octet-stream")))
 
     @router.get("/sized")
     async def sized(request: Request) -> Response:
@@ -340,17 +361,19 @@ def test_drain_counts_the_responses_that_end_after_it_has_begun_by_outcome() -> 
             connect(app, target="/stream") as stream,
             connect(app, target="/binary") as binary,
             connect(app, target="/foreign/") as foreign,
+            connect(app, target="/foreign-binary/") as foreign_binary,
             connect(app, target="/sized") as sized_client,
         ):
-            for client in (stream, binary, foreign, sized_client):
+            for client in (stream, binary, foreign, foreign_binary, sized_client):
                 await client.started()
             drain.begin()
-            with pytest.raises(CutOff):
-                await binary.finished()
+            for client in (binary, foreign_binary):
+                with pytest.raises(CutOff):
+                    await client.finished()
             await stream.finished()
             await foreign.finished()
             await sized_client.finished()
         assert (await fetch(app, "/stream")).status == 503
 
     clock.run(main())
-    assert drain.outcomes == {Outcome.DRAINED: 3, Outcome.COMPLETE: 1}
+    assert drain.outcomes == {Outcome.DRAINED: 4, Outcome.COMPLETE: 1}
