@@ -1,8 +1,8 @@
 """What only some servers can do, and what stands in for it on the others: one function an extension.
 
-A server offers an extension by its name in ``scope["extensions"]``, connection by connection; hypercorn offers early
-hints, push and trailers on HTTP/2 and HTTP/3 only. Spec: extensions, as of asgiref 3.13; each section has the name of
-its extension. Trailers are in trailers.py, denials of websockets in websocket.py.
+A server offers an extension by its name in ``scope["extensions"]``, connection by connection: many only over HTTP/2 and
+HTTP/3. What is true of one server only is in servers.py. Spec: extensions, as of asgiref 3.13; each section has the
+name of its extension. Trailers are in trailers.py, denials of websockets in websocket.py.
 """
 
 import re
@@ -39,8 +39,8 @@ def early_hints(app: App, links: Iterable[str | bytes]) -> App:
     async def hinted(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and hints:
             if offers(scope, "http.response.early_hint"):
-                # Before the start: hypercorn and uvicorn refuse it after, and so does the spec (asgiref PR #579). If
-                # the client left, the app still runs: it may have something to close.
+                # Before the start: see Server.refuses_late_hints. If the client left, the app still runs: it may have
+                # something to close.
                 with suppress(OSError):
                     await send({"type": "http.response.early_hint", "links": hints.copy()})
             send = _linking(send, hints)

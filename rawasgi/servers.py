@@ -16,12 +16,22 @@ class Server:
 
     *resumes_reading*: a client that pipelines a request makes the server stop reading, so it does not see the client
     disconnect; it reads again when ``receive()`` is called again.
+    *closes_in_last_send*: the last ``send()`` waits until a connection that is not kept alive is closed, and meanwhile
+    ``receive()`` returns a disconnect, though the whole response was sent.
+    *refuses_late_hints*: http.response.early_hint raises after http.response.start (as asgiref PR #579 specifies).
+    *ends_at_first_trailers*: the first http.response.trailers ends the stream, whatever its ``more_trailers`` is.
+    *breaks_trailers_over*: the HTTP versions whose stream ends with an empty DATA frame, which is refused after
+    trailers (RFC 9114, 4.1): ``send()`` raises, and the client waits for the end for ever.
     """
 
     name: str
     version: str
     calls: tuple[str, ...]
     resumes_reading: bool = False
+    closes_in_last_send: bool = False
+    refuses_late_hints: bool = False
+    ends_at_first_trailers: bool = False
+    breaks_trailers_over: tuple[str, ...] = ()
 
 
 SERVERS = (
@@ -33,8 +43,17 @@ SERVERS = (
             "uvicorn.protocols.http.h11_impl.RequestResponseCycle",
         ),
         resumes_reading=True,
+        refuses_late_hints=True,
     ),
-    Server("hypercorn", "0.18.0", ("hypercorn.protocol.http_stream.HTTPStream", "asyncio.queues.Queue")),
+    Server(
+        "hypercorn",
+        "0.18.0",
+        ("hypercorn.protocol.http_stream.HTTPStream", "asyncio.queues.Queue"),
+        closes_in_last_send=True,
+        refuses_late_hints=True,
+        ends_at_first_trailers=True,
+        breaks_trailers_over=("3",),  # with aioquic 1.7
+    ),
     Server("granian", "2.8.9", ("granian._granian.ASGIHTTPProtocol",)),
     Server("daphne", "4.2.3", ("daphne.server.Server", "asyncio.queues.Queue")),
 )
@@ -71,6 +90,11 @@ def _find(module: str, kind: str) -> Server | str | None:
         if name in server.calls:
             return server
     return _OWN_WRAPPERS.get(name)
+
+
+def sends_trailers(http_version: str) -> bool:
+    """Return whether trailers arrive over *http_version* on every server, as middleware hides which one it is."""
+    return all(http_version not in server.breaks_trailers_over for server in SERVERS)
 
 
 def is_disconnect(error: BaseException) -> bool:

@@ -137,7 +137,7 @@ class Suspension:
         if self.ticker.start():
             self.writer.inbox.refresh()
         try:
-            # hypercorn closes the connection in the last send(), and calls that a disconnect: send() itself shows it.
+            # Whether all was sent, the last send() shows: see Server.closes_in_last_send.
             return self.writer.inbox.listen(self.waiter) and not self.writer.inbox.is_ending
         except BaseException as error:
             self.error = error

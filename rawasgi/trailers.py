@@ -11,6 +11,7 @@ from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send, Sent
 from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.extensions import offers
 from rawasgi.formats.tokens import check_field
+from rawasgi.servers import sends_trailers
 
 Pairs: TypeAlias = Iterable[tuple[bytes, bytes]]
 
@@ -48,9 +49,10 @@ _NOT_TRAILERS = frozenset(
 def trailers(app: App, *makers: Maker) -> App:
     """Return *app* with the fields of what *makers* make after the content of its answer.
 
-    Only if offered, the request has ``te: trailers`` (RFC 9110, 10.1.4), and it does not come by HTTP/3; else *app* is
-    left alone, and the fields are lost: nobody can know them before the content. Sends: http.response.start with
-    ``trailers`` and a ``trailer`` field of the names (RFC 9110, 6.6.2), the content as it comes,
+    Only if offered, the request has ``te: trailers`` (RFC 9110, 10.1.4), and it does not come by HTTP/3, where they
+    break (``servers.sends_trailers``); else *app* is left alone, and the fields are lost: nobody can know them before
+    the content. Sends: http.response.start with ``trailers`` and a ``trailer`` field of the names (RFC 9110, 6.6.2),
+    the content as it comes,
     http.response.trailers; the app's own trailers come before these, in the same message. None after the answer to
     HEAD, a 204, 205 or 304; with a Content-Length before HTTP/2, where only chunks can have them (RFC 9112, 7.1.2);
     nor if the app fails: half a content has no digest. Raises: ValueError for names that may not be in trailers (RFC
@@ -80,12 +82,9 @@ def trailers(app: App, *makers: Maker) -> App:
 
 
 def _takes_trailers(scope: HTTPScope) -> bool:
-    if scope["http_version"] == "3":
-        # hypercorn 0.18 ends the stream with a DATA frame, which after trailers aioquic 1.7 refuses (RFC 9114, 4.1):
-        # send() raises, and the client waits for the end for ever.
-        return False
     te = (fields.joined(scope["headers"], b"te") or b"").replace(b"*", b"")  # which is no wildcard here
-    return offers(scope, "http.response.trailers") and fields.accepts(te, ["trailers"]) is not None
+    is_offered = offers(scope, "http.response.trailers") and sends_trailers(scope["http_version"])
+    return is_offered and fields.accepts(te, ["trailers"]) is not None
 
 
 class _Trailed:
@@ -120,7 +119,7 @@ class _Trailed:
             message = {**message, "headers": [*message.get("headers", ()), *self._fields()]}
         await self._send(message)
         if last and self._due and not self._own:
-            # One message: hypercorn ends the stream with the first, whatever more_trailers says.
+            # One message: see Server.ends_at_first_trailers.
             await self._send({"type": "http.response.trailers", "headers": self._fields()})
 
     def _fields(self) -> list[tuple[bytes, bytes]]:
