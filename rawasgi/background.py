@@ -9,7 +9,7 @@ from rawasgi.asgi import App, Receive, Scope, Send, Sent
 from rawasgi.inbox import Inbox
 from rawasgi.outcomes import Outcome, outcome_of
 
-logger = logging.getLogger("rawasgi")
+logger: logging.Logger = logging.getLogger("rawasgi")
 
 _BODIES = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
 

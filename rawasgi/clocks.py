@@ -69,8 +69,8 @@ class Ticker:
         self._every = every if beats else None
         self._refresh_after = _REFRESH
         self._ring: Ring | None = None
-        self.due = False
-        self.stale = False
+        self.due: bool = False
+        self.stale: bool = False
 
     def start(self) -> bool:
         """Tick from now on; return whether receive() must be called again."""

@@ -13,7 +13,7 @@ from rawasgi.streams import DeadlineExceeded, Stream, TooManyThreads
 
 T = TypeVar("T")
 
-logger = logging.getLogger("rawasgi")
+logger: logging.Logger = logging.getLogger("rawasgi")
 
 _AGAIN = frozenset({408, 429, 503, 504})  # statuses that may pass (RFC 9110, 15.5.9, 15.6.4, 15.6.5; RFC 6585, 4)
 _LATE = {

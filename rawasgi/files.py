@@ -33,7 +33,7 @@ _NOT_FOUND = respond.text("Not Found", 404)
 _NOT_ALLOWED = respond.text("Method Not Allowed", 405, {"allow": "GET, HEAD"})
 _BUSY = respond.text("Service Unavailable", 503, {"retry-after": "1"})
 
-logger = logging.getLogger("rawasgi")
+logger: logging.Logger = logging.getLogger("rawasgi")
 
 
 class Seekable(Protocol):

@@ -16,7 +16,7 @@ from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.streams import DeadlineExceeded, TooManyThreads
 
-logger = logging.getLogger("rawasgi")
+logger: logging.Logger = logging.getLogger("rawasgi")
 
 Function: TypeAlias = Callable[[Request], Awaitable[object]] | Callable[[Request], AsyncIterator[object]]
 Kind: TypeAlias = Callable[..., Response]
@@ -83,9 +83,9 @@ class Handler(Answering):
     __slots__ = ("function", "is_stream", "kind")
 
     def __init__(self, function: Function, kind: Kind | None) -> None:
-        self.function = function
-        self.kind = respond.stream if kind is None else kind
-        self.is_stream = inspect.isasyncgenfunction(function)
+        self.function: Function = function
+        self.kind: Kind = respond.stream if kind is None else kind
+        self.is_stream: bool = inspect.isasyncgenfunction(function)
 
     def _app(self, scope: Scope) -> tuple[App, Scope]:
         if scope["type"] != "http":

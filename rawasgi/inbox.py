@@ -38,8 +38,11 @@ class Inbox:
     """
 
     # Here, and not in __init__, because a short exchange touches hardly any of it.
-    answered = complete = disconnected = is_drained = False
-    is_ending = False  # the last message of a stream is being sent
+    answered: bool = False
+    complete: bool = False
+    disconnected: bool = False
+    is_drained: bool = False
+    is_ending: bool = False  # the last message of a stream is being sent
     error: BaseException | None = None
     outcome: Outcome | None = None  # why the response ended
     _listener: Listener | None = None

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from rawasgi.asgi import App, LifespanScope, Receive, Received, Scope, Send, Sent
 from rawasgi.errors import AppError, ServerError
 
-logger = logging.getLogger("rawasgi")
+logger: logging.Logger = logging.getLogger("rawasgi")
 
 Living: TypeAlias = AbstractAsyncContextManager[Mapping[str, object] | None]
 

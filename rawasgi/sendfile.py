@@ -68,8 +68,8 @@ class File:
         except OSError:
             self.close()
             raise
-        self.size = status.st_size
-        self.modified_ns = status.st_mtime_ns
+        self.size: int = status.st_size
+        self.modified_ns: int = status.st_mtime_ns
 
     def fileno(self) -> int:
         return self._descriptor

@@ -72,7 +72,7 @@ class Drain:
     def __init__(self, retry: tuple[float, float] = (1.0, 5.0), farewells: Mapping[str, Farewell] = FAREWELLS) -> None:
         if not 0 <= retry[0] <= retry[1]:
             raise ValueError(f"Drain.retry must be the least and the most seconds, not {retry!r}")
-        self.begun = False
+        self.begun: bool = False
         self.outcomes: Counter[Outcome] = Counter()
         self._retry = retry
         self._farewells = farewells

@@ -28,8 +28,8 @@ class Table:
     def __init__(self, sending: str, receiving: str, rows: Iterable[tuple[str, str, str, str]]) -> None:
         self.sending = sending
         self.receiving = receiving
-        self.rows = tuple(Row(*row) for row in rows)
-        self.then = {(row.state, row.event): row.then for row in self.rows}
+        self.rows: tuple[Row, ...] = tuple(Row(*row) for row in rows)
+        self.then: dict[tuple[str, str], str] = {(row.state, row.event): row.then for row in self.rows}
 
     def legal(self, state: str, arrow: str) -> list[str]:
         """The types that may be sent (``>``) or received (``<``) in *state*; an extension's only for want of others."""
@@ -157,8 +157,8 @@ class Order:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.sending = table.sending
-        self.receiving = table.receiving
+        self.sending: str = table.sending
+        self.receiving: str = table.receiving
 
     def __repr__(self) -> str:
         return f"<Order sending={self.sending!r} receiving={self.receiving!r}>"

@@ -59,17 +59,17 @@ class Suspension:
         self.writer = writer
         self.limits = limits
         self.step = step
-        self.waiter = Waiter()
+        self.waiter: Waiter = Waiter()
         self.waiter.called = True  # the inbox does not listen yet
-        self.ticker = Ticker(writer, self.waiter, limits.beat is not None, limits.every)
-        self.deadline = Deadline(writer, self.waiter)
+        self.ticker: Ticker = Ticker(writer, self.waiter, limits.beat is not None, limits.every)
+        self.deadline: Deadline = Deadline(writer, self.waiter)
         self.flush: Step | None = None  # of what came before the source waits
-        self.paced = True  # no more than one item came before the source waits
-        self.deferred = False  # a cancellation waits for send()
+        self.paced: bool = True  # no more than one item came before the source waits
+        self.deferred: bool = False  # a cancellation waits for send()
         self.forwarded: int | None = None  # how often the task was cancelled when the source got it
-        self.cancelled = False  # while closing; kept for afterwards
-        self.overdue = False  # closing took too long
-        self.send_failed = False  # while the source waits
+        self.cancelled: bool = False  # while closing; kept for afterwards
+        self.overdue: bool = False  # closing took too long
+        self.send_failed: bool = False  # while the source waits
         self.error: BaseException | None = None  # what send() or receive() raised meanwhile
         writer.prepare()
 

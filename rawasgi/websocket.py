@@ -33,11 +33,11 @@ class WebSocket:
     def __init__(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.code: int | None = None
-        self.reason = ""
+        self.reason: str = ""
         self._receive = receive
         self._send = send
         self._order = Order(WEBSOCKET)
-        self.disconnected = False
+        self.disconnected: bool = False
 
     def __repr__(self) -> str:
         return f"<WebSocket {self.scope['path']} {'disconnected' if self.disconnected else self._order.state}>"

@@ -134,11 +134,11 @@ class Writer:
 
     def __init__(self, start: HTTPResponseStart | None, inbox: Inbox, send: Send) -> None:
         self.start = start
-        self.inbox = inbox
-        self.send = send
+        self.inbox: Inbox = inbox
+        self.send: Send = send
         self.buffer: list[bytes] = []
         self.length: BodyLength | None = None
-        self.phase = RUNNING
+        self.phase: Phase = RUNNING
         self.outcome: Outcome | None = None
 
     async def flush(self) -> None:

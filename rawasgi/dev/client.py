@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, Unpack, cast
 
-from rawasgi.asgi import App, Received, Scope, Sent, WebSocketResponseBody
+from rawasgi.asgi import App, Headers, Received, Scope, Sent, WebSocketResponseBody
 from rawasgi.dev.exchange import Exchange, How, Recorded
 from rawasgi.dev.lifetime import lifespan as lifespan
 from rawasgi.dev.scopes import Options, find, how, pairs, request_scope
@@ -54,6 +54,9 @@ class Answer(Exchange):
     def header(self, name: str) -> str | None:
         """The value of the first header of that name."""
         return find(self.headers, name)
+
+    def _start(self, status: int, headers: Headers) -> None:
+        self._status, self.headers = status, pairs(headers)
 
     async def leave(self) -> None:
         """Close the connection."""
@@ -138,7 +141,7 @@ class HTTPClient(Answer):
     def _show(self, message: Sent) -> None:
         data = b""
         if message["type"] == "http.response.start":
-            self._status, self.headers = message["status"], pairs(message.get("headers", ()))
+            self._start(message["status"], message.get("headers", ()))
         elif message["type"] == "http.response.trailers":
             self.trailers += pairs(message.get("headers", ()))
         elif self.scope["type"] == "http" and self.scope["method"] != "HEAD" and self._status not in (204, 304):
@@ -153,8 +156,8 @@ class WebSocketClient(Answer):
     def __init__(self, app: App, scope: Scope, **how: Unpack[How]) -> None:
         super().__init__(app, scope, **how)
         self.subprotocol: str | None = None
-        self.code = 1006
-        self.reason = ""
+        self.code: int = 1006
+        self.reason: str = ""
         self._inbox.append({"type": "websocket.connect"})
 
     async def accepted(self) -> str | None:
@@ -200,7 +203,7 @@ class WebSocketClient(Answer):
     def _deliver(self, message: Sent) -> None:
         data = b""
         if message["type"] == "websocket.accept":
-            self._status, self.headers = 101, pairs(message.get("headers", ()))
+            self._start(101, message.get("headers", ()))
             self.subprotocol = message.get("subprotocol")
         elif message["type"] == "websocket.send":
             data = message.get("bytes") or (message.get("text") or "").encode()
@@ -208,7 +211,7 @@ class WebSocketClient(Answer):
             self._status = self._status or 403
             self.code, self.reason = message.get("code", 1000), message.get("reason") or ""
         elif message["type"] == "websocket.http.response.start":
-            self._status, self.headers = message["status"], pairs(message.get("headers", ()))
+            self._start(message["status"], message.get("headers", ()))
         else:  # the body of a denial
             data = cast(WebSocketResponseBody, message).get("body", b"")
             self._body += data

@@ -75,11 +75,11 @@ class Exchange(ABC):
 
     def __init__(self, app: App, scope: Scope, **how: Unpack[How]) -> None:
         self.scope = scope
-        self.personality = how.get("personality", UVICORN)
-        self.patience = how.get("patience", 10.0)
+        self.personality: Personality = how.get("personality", UVICORN)
+        self.patience: float = how.get("patience", 10.0)
         self.messages: list[Recorded] = []
-        self.order = Order(TABLES[scope["type"]])
-        self.version = tuple(int(part) for part in scope["asgi"].get("spec_version", "2.0").split("."))
+        self.order: Order = Order(TABLES[scope["type"]])
+        self.version: tuple[int, ...] = tuple(int(part) for part in scope["asgi"].get("spec_version", "2.0").split("."))
         self._app = validate(app) if how.get("validated", True) else app
         self._inbox: deque[Received] = deque()
         self._unread: deque[tuple[Sent, bytes, int]] = deque()

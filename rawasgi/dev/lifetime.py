@@ -21,8 +21,8 @@ class LifespanClient(Exchange):
 
     def __init__(self, app: App, scope: Scope, **how: Unpack[How]) -> None:
         super().__init__(app, scope, **how)
-        self.supported = True
-        self.state = scope.get("state", {})
+        self.supported: bool = True
+        self.state: dict[str, object] = scope.get("state", {})
         self._failure: str | None = None
         self._inbox.append({"type": "lifespan.startup"})
 

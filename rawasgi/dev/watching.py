@@ -63,7 +63,7 @@ class Watch:
     def __init__(self, cuts: bool = True) -> None:
         self.begun: weakref.WeakSet[AnyGenerator] = weakref.WeakSet()
         self.cuts: list[str] = []
-        self.ran = False  # a source of the app's own began
+        self.ran: bool = False  # a source of the app's own began
         self.open: weakref.WeakSet[AnyGenerator] = weakref.WeakSet()  # when the app returned
         self.dropped: list[str] = []  # of those, what only the garbage collector closed
         self._cutting = cuts

@@ -16,7 +16,7 @@ class BackgroundTask:
         self.func = func
         self.args = args
         self.kwargs = kwargs
-        self.is_async = _is_async(func)
+        self.is_async: bool = _is_async(func)
 
     async def __call__(self) -> None:
         if self.is_async:
@@ -29,7 +29,7 @@ class BackgroundTasks(BackgroundTask):
     """Calls for later, one after the other; one that fails is the last."""
 
     def __init__(self, tasks: Sequence[BackgroundTask] | None = None) -> None:
-        self.tasks = list(tasks or ())
+        self.tasks: list[BackgroundTask] = list(tasks or ())
 
     def add_task(self, func: Callable[..., object], *args: object, **kwargs: object) -> None:
         self.tasks.append(BackgroundTask(func, *args, **kwargs))

@@ -29,9 +29,13 @@ class ServerSentEvent:
     ) -> None:
         if data is not None and raw_data is not None:
             raise ValueError("an event must have data or raw_data, not both: data of type str is raw as well")
-        self.data, self.raw_data = data, raw_data
-        self.event, self.id, self.retry, self.comment = event, id, retry, comment
-        self.sep = _line_end(sep)
+        self.data: object = data
+        self.raw_data: str | None = raw_data
+        self.event: str | None = event
+        self.id: str | None = id
+        self.retry: int | None = retry
+        self.comment: str | None = comment
+        self.sep: str = _line_end(sep)
 
     def encode(self) -> bytes:
         """Write the event, in sse-starlette's order. Raises: as ``formats.sse.encode``; TypeError for a retry that is
@@ -94,7 +98,7 @@ class EventSourceResponse(StreamingResponse):
         super().__init__(content, status_code, headers, media_type, background)
         self.headers.setdefault("cache-control", "no-store")
         self.headers.setdefault("x-accel-buffering", "no")
-        self.sep = _line_end(self.DEFAULT_SEPARATOR if sep is None else sep)
+        self.sep: str = _line_end(self.DEFAULT_SEPARATOR if sep is None else sep)
         self.ping_interval = self.DEFAULT_PING_INTERVAL if ping is None else ping
         self.ping_message_factory = ping_message_factory
         self.data_sender_callable = data_sender_callable

@@ -22,7 +22,7 @@ class MutableHeaders(MutableMapping[str, str]):
     """``response.headers``: a mapping over *raw*, its pairs of bytes; names in any case, a bad one is refused."""
 
     def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        self.raw = raw
+        self.raw: list[tuple[bytes, bytes]] = raw
 
     def __repr__(self) -> str:
         return f"MutableHeaders({self.raw!r})"
@@ -75,8 +75,8 @@ class Response:
         if media_type is not None:
             self.media_type = media_type
         self.background = background
-        self.body = self.render(content)
-        self.raw_headers = fields.encode(headers)
+        self.body: bytes = self.render(content)
+        self.raw_headers: list[tuple[bytes, bytes]] = fields.encode(headers)
         if self._is_whole and status_code not in STATUSES_WITHOUT_LENGTH:
             self.headers.setdefault("content-length", str(len(self.body)))
         if (kind := self.media_type) is not None:
@@ -159,17 +159,17 @@ class Response:
 
 
 class PlainTextResponse(Response):
-    media_type = "text/plain"
+    media_type: str | None = "text/plain"
 
 
 class HTMLResponse(Response):
-    media_type = "text/html"
+    media_type: str | None = "text/html"
 
 
 class JSONResponse(Response):
     """*content* as JSON, as small as it goes. Raises: ValueError for NaN and Infinity, which JSON does not have."""
 
-    media_type = "application/json"
+    media_type: str | None = "application/json"
 
     def render(self, content: object) -> bytes:
         return json_text.compact(content).encode()

@@ -86,7 +86,8 @@ def _error(failure: Failure) -> Chunk:
 class Decoder(done_events.Decoder):
     """An incremental parser of a stream of chunks; an error becomes a Failure, after which nothing is read."""
 
-    what, rule = "a chunk", "a JSON object"
+    what: str = "a chunk"
+    rule: str = "a JSON object"
     _stops_at_error = True
 
     def _take(self, value: Chunk, event: str | None) -> Chunk | Failure:

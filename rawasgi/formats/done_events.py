@@ -34,7 +34,7 @@ class Decoder(BaseDecoder, ABC):
     _stops_at_error: bool
 
     def __init__(self, limit_bytes: int = 1024 * 1024) -> None:
-        self.done = False
+        self.done: bool = False
         self._failed = False
         self._events = sse.Decoder(limit_bytes)
 

@@ -41,8 +41,8 @@ def _writer(
     return dumps
 
 
-dumps = _writer(True, ", ", ": ", endings.plain)  # the bytes of json.dumps(value)
-compact = _writer(False, ",", ":")  # as small as it goes
+dumps: Callable[[object], str] = _writer(True, ", ", ": ", endings.plain)  # the bytes of json.dumps(value)
+compact: Callable[[object], str] = _writer(False, ",", ":")  # as small as it goes
 
 
 def encode(value: object, dumps: Dumps, caller: str) -> bytes:

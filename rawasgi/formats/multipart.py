@@ -97,7 +97,7 @@ class Encoder:
     """
 
     def __init__(self, boundary: str | None = None) -> None:
-        self.boundary = secrets.token_hex(16) if boundary is None else _checked(boundary)
+        self.boundary: str = secrets.token_hex(16) if boundary is None else _checked(boundary)
         self._dashed = b"--" + self.boundary.encode()
         self._before = self._dashed  # what the next part, or end(), begins with
         self._last = ""  # after what there may be no more

@@ -131,7 +131,7 @@ class Decoder(BaseDecoder):
 
     def __init__(self, limit_bytes: int = 1024 * 1024) -> None:
         self.limit_bytes = limit_bytes
-        self.last_event_id = ""  # to send as Last-Event-ID: moves at a blank line, so only after a whole event
+        self.last_event_id: str = ""  # to send as Last-Event-ID: moves at a blank line, so only after a whole event
         self.retry: int | None = None  # milliseconds
         self._rest = bytearray()  # a line without its end
         self._at_start = True  # a byte order mark may come

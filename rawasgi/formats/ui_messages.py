@@ -178,7 +178,8 @@ class Decoder(done_events.Decoder):
     type, are not looked at: newer servers may know more.
     """
 
-    what, rule = "a part", "a JSON object with a type"
+    what: str = "a part"
+    rule: str = "a JSON object with a type"
     _stops_at_error = False
 
     def _take(self, value: UIPart, event: str | None) -> UIPart | Failure | None:

@@ -47,7 +47,7 @@ class Mirror(Journal):
         super().__init__(topic, owner, f"{0:08x}")
         self._followers: set[_Follower] = set()
         self._over = False
-        self.losses = 0  # how often the newest entries were lost
+        self.losses: int = 0  # how often the newest entries were lost
         self._newest = 0  # the greatest number that is known of this life; the window may be behind it
         self._enter(0, 0)
 
@@ -236,7 +236,7 @@ class Mirror(Journal):
     def _enter(self, base: int, begin: int) -> None:
         """Begin a life, of which what comes after *begin* is kept."""
         self._base, self._begin, self._newest, self._ended = base, begin, begin, False
-        self.epoch = epoch(base)
+        self.epoch: str = epoch(base)
         self._forget(begin)
 
     def _show_newest(self, state: State) -> None:

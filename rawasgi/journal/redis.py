@@ -40,7 +40,7 @@ from rawasgi.streams.base import end
 
 T = TypeVar("T")
 
-logger = logging.getLogger("rawasgi")
+logger: logging.Logger = logging.getLogger("rawasgi")
 
 _CONNECTIONS = 8  # at most, beside the one that blocks
 _NEVER = (2**64, 0)
@@ -91,7 +91,8 @@ class RedisJournals:
         """Start the reader; a Redis that is not there yet is waited for, where it is needed."""
         never = Retry(NoBackoff(), 0)  # we do that, and know what may be done twice
         # Without socket_timeout: redis-py uses wait_for() for it, which loses cancellations before Python 3.12.
-        self.client = Redis.from_url(self._url, decode_responses=True, protocol=2, retry=never, socket_timeout=None)
+        client = Redis.from_url(self._url, decode_responses=True, protocol=2, retry=never, socket_timeout=None)
+        self.client: Redis = client
         self._script = self.client.register_script(SCRIPT)
         self._reader = asyncio.create_task(self._read(), name=f"rawasgi: reads {self.prefix}* in Redis")
         return self
@@ -223,7 +224,7 @@ class RedisJournal(Mirror):
     def __init__(self, journals: RedisJournals, topic: str, owner: str, key: str) -> None:
         super().__init__(topic, owner)
         self.key = key
-        self.producer = secrets.token_hex(8)
+        self.producer: str = secrets.token_hex(8)
         self._journals = journals
         self._turn = asyncio.Lock()  # one append at a time: the script keeps what became of the last one only
         self._count = 0

@@ -11,7 +11,7 @@ from rawasgi.journal.base import Entry, Gap, Journal, Slow, tag
 from rawasgi.journal.memory import MemoryJournal
 from rawasgi.streams import Stream, owned
 
-logger = logging.getLogger("rawasgi")
+logger: logging.Logger = logging.getLogger("rawasgi")
 
 
 class NoSuchRun(LookupError):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -123,8 +123,6 @@ class Stream(_Next, AsyncIterator[T_co], Generic[T_co]):
     """
 
     __slots__ = ("__weakref__", "_items", "_sources")
-    # A slot, so that an item costs no Python frame; mypy takes one that is read from its class for a class variable.
-    __anext__ = cast("Callable[[Stream[T_co]], Awaitable[T_co]]", _Next._next)  # type: ignore[misc]
 
     def __init__(self, items: AsyncIterator[T_co], *sources: object) -> None:
         self._items = items
@@ -134,6 +132,9 @@ class Stream(_Next, AsyncIterator[T_co], Generic[T_co]):
     def __aiter__(self) -> "Stream[T_co]":
         return self
 
+    def __anext__(self) -> Awaitable[T_co]:  # pragma: no cover  # for type checkers: replaced below
+        return self._next()
+
     @property
     def has_reported(self) -> bool:
         """Whether this stream, or one that it reads, has yielded an item in the place of an error: see ``conclude``."""
@@ -142,6 +143,9 @@ class Stream(_Next, AsyncIterator[T_co], Generic[T_co]):
     async def aclose(self) -> None:
         """Close the wrapper, then its sources, last to first. Raises: what their clean-up raises."""
         await close(*self._sources, self._items)
+
+
+setattr(Stream, "__anext__", _Next.__dict__["_next"])  # noqa: B010  # a slot, so that an item costs no Python frame
 
 
 def fastest(items: AsyncIterator[T]) -> AsyncIterator[T]:

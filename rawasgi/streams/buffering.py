@@ -48,7 +48,7 @@ class _Ahead(Generic[T]):
         self._when_full = when_full
         self._waiting: deque[T] = deque()
         self._changed: asyncio.Future[None] | None = None
-        self.dropped = 0
+        self.dropped: int = 0
 
     async def items(self, source: AsyncIterable[T]) -> AsyncIterator[T]:
         # A task: a source may cancel the task it runs in (asyncio.timeout), and must be the only one in it.

@@ -40,7 +40,7 @@ class Pull(Generic[T]):
         self._late = False
         self._told: int | None = None  # how often the task was cancelled when we told the source
         self.item: T
-        self.over = False
+        self.over: bool = False
 
     async def __aenter__(self) -> "Pull[T]":
         return self

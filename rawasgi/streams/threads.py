@@ -47,7 +47,7 @@ class Threads:
         if limit < 1:
             raise ValueError(f"Threads.limit must be 1 or more, not {limit!r}")
         self.limit = limit
-        self.running = 0
+        self.running: int = 0
         self._counting = threading.Lock()
 
     def start(self, thread: threading.Thread) -> None:

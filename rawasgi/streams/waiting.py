@@ -58,7 +58,9 @@ class Waiter:
         self._moved = self._due = False  # more than one task has waited; it will fire in the next turn
         self.wake_up: Callable[[Any], object] | None = None
         self.lent: asyncio.Future[Any] | None = None
-        self.woken = self.called = self.cancelled = False
+        self.woken: bool = False
+        self.called: bool = False
+        self.cancelled: bool = False
         self.text: tuple[object, ...] = ()
 
     def watch(self, future: Future) -> None:
