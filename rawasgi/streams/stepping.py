@@ -18,7 +18,9 @@ are there to make them hard to forget:
    goes on when the future is done, and not before.
 2. A cancellation reaches the innermost wait, as ``Task.cancel`` does it: cancel the future; only if that refuses, throw
    CancelledError into the step. So a source's own ``asyncio.timeout`` and TaskGroup work unchanged: they cancel the
-   task, the task cancels the waiter, and who holds the step passes it on with ``Step.cancel``.
+   task, the task cancels the waiter, and who holds the step passes it on with ``Step.cancel``, before any result that
+   came in the same turn, as a Task does. *To whom* it is passed on, the holder decides: ``Pull`` has but its source,
+   the response of ``suspension.py`` may keep it for later. So this rule is all that they share, and no code.
 3. A step that has begun is brought to its end, or its coroutine can never be closed ("already running").
 """
 
