@@ -4,22 +4,36 @@ import inspect
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias
+from types import CoroutineType
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 from rawasgi import respond
 from rawasgi.app_types import AnyReceive, AnyScope, AnySend, App
-from rawasgi.asgi import Scope
+from rawasgi.asgi import HTTPScope, Scope, Send
+from rawasgi.cancellation import DISCONNECTED, can_wait, finish, is_disconnect
 from rawasgi.error_responses import error_response
-from rawasgi.errors import AppError, Disconnected, HTTPError
+from rawasgi.errors import AppError, HTTPError
 from rawasgi.inbox import Inbox
 from rawasgi.request import Request
 from rawasgi.response import Response
+from rawasgi.servers import server_of
 from rawasgi.streams import DeadlineExceeded, TooManyThreads
 
 logger: logging.Logger = logging.getLogger("rawasgi")
 
 Function: TypeAlias = Callable[[Request], Awaitable[object]] | Callable[[Request], AsyncIterator[object]]
 Kind: TypeAlias = Callable[..., Response]
+
+
+class HandlerOptions(TypedDict, total=False):
+    """What ``handler``, each route and a ``Router`` take; a route's own option goes before that of its Router.
+
+    *cancel_on_disconnect* (True): when the client disconnects, a function that returns is cancelled at its ``await``;
+    see ``handler``.
+    """
+
+    cancel_on_disconnect: bool
+
 
 _BUSY = HTTPError(503, "Service Unavailable", headers=((b"retry-after", b"1"),))
 _LATE = HTTPError(504, "Gateway Timeout")
@@ -46,7 +60,21 @@ class Answering(ABC):
         try:
             try:
                 result: Any = app.function(Request(seen, inbox))
-                response = app.kind(result) if app.is_stream else await result
+                if app.is_stream:
+                    response = app.kind(result)
+                elif app.is_watched and type(result) is CoroutineType:
+                    try:
+                        waits_for = result.send(None)
+                    except StopIteration as stop:  # most handlers end without a wait
+                        response = stop.value
+                    else:
+                        response = await finish(result, waits_for, inbox, seen)
+                        del waits_for
+                        if response is DISCONNECTED:
+                            await _end_unanswered(seen, inbox, send)
+                            return
+                else:
+                    response = await result
                 del result  # a coroutine that has ended would stay as long as its stream does
                 if not isinstance(response, Response):
                     response = _response(response)
@@ -67,7 +95,9 @@ class Answering(ABC):
                 await error_response(_BUSY if isinstance(error, TooManyThreads) else _LATE)(seen, inbox, send)
                 logger.warning("%s", error)
         except Exception as error:  # also that of an HTTPError which cannot be sent
-            if isinstance(error, Disconnected) and inbox.disconnected:
+            if inbox.disconnected and is_disconnect(error):
+                if not inbox.answered:
+                    await _end_unanswered(seen, inbox, send)
                 return
             if not inbox.answered and error is not inbox.error:  # a middleware raised it in receive(), and answers
                 await error_response(HTTPError(500, "Internal Server Error"))(seen, inbox, send)
@@ -80,12 +110,13 @@ class Answering(ABC):
 class Handler(Answering):
     """The app of one function: see ``handler``."""
 
-    __slots__ = ("function", "is_stream", "kind")
+    __slots__ = ("function", "is_stream", "is_watched", "kind")
 
-    def __init__(self, function: Function, kind: Kind | None) -> None:
+    def __init__(self, function: Function, kind: Kind | None, *, cancel_on_disconnect: bool = True) -> None:
         self.function: Function = function
         self.kind: Kind = respond.stream if kind is None else kind
         self.is_stream: bool = inspect.isasyncgenfunction(function)
+        self.is_watched: bool = cancel_on_disconnect and can_wait(function)
 
     def _app(self, scope: Scope) -> tuple[App, Scope]:
         if scope["type"] != "http":
@@ -93,7 +124,7 @@ class Handler(Answering):
         return self, scope
 
 
-def handler(function: Function, kind: Kind | None = None) -> App:
+def handler(function: Function, kind: Kind | None = None, **options: Unpack[HandlerOptions]) -> App:
     """Return the app that answers each request with what *function* makes of it.
 
     *function* is an async function that returns a Response, any app, or str (text), bytes, dict or list (JSON) or None
@@ -104,9 +135,15 @@ def handler(function: Function, kind: Kind | None = None) -> App:
     504, each with a line in the log. Any other error then is a 500 that says nothing more, and is raised on, for the
     server to log; once the response began, only that. A client that left is no error.
 
+    When the client disconnects before *function* has returned, *function* is cancelled at its ``await``
+    (``asyncio.CancelledError``), as by ``asyncio.timeout``. Its clean-up may await; no response is sent, and nothing is
+    logged. A read of the body raises Disconnected instead. Work that must be completed in any case, such as a payment,
+    belongs into ``tasks()``, or into a handler with ``cancel_on_disconnect=False``, which can ask
+    ``request.is_disconnected()``. A task that others await as well must be awaited in ``asyncio.shield``.
+
     Raises: TypeError for a function that is not async, and for a *kind* with a function that returns.
     """
-    app = Handler(function, kind)
+    app = Handler(function, kind, **options)
     if not app.is_stream and not inspect.iscoroutinefunction(function):
         raise TypeError(
             f"a handler must be an async function or an async generator function, not {function!r}:"
@@ -122,6 +159,16 @@ def handler(function: Function, kind: Kind | None = None) -> App:
 
 def _name(function: object) -> str:
     return getattr(function, "__qualname__", repr(function))
+
+
+async def _end_unanswered(scope: HTTPScope, inbox: Inbox, send: Send) -> None:
+    """End the exchange of a client that disconnected before its response started.
+
+    A server expects nothing. A middleware may expect a response (Starlette's BaseHTTPMiddleware raises RuntimeError
+    without one), and gets nginx's status for "client closed request".
+    """
+    if server_of(send) is None:
+        await respond.empty(499)(scope, inbox, send)
 
 
 def _response(result: object) -> App:

@@ -18,6 +18,7 @@ An exception that ``receive()`` raises (a body limit's 413) is raised by ``read(
 import asyncio
 from collections import deque
 from contextvars import copy_context
+from typing import Protocol
 
 from rawasgi.asgi import HTTPReceived, Receive
 from rawasgi.errors import AppError, Disconnected
@@ -28,6 +29,12 @@ from rawasgi.streams.waiting import Waiter
 # What is read ahead of a handler that may still want it, while its response is already streaming.
 _AHEAD_BYTES = 256 * 1024
 _CLOSE_TIMEOUT = 5.0  # seconds that a receive() which resists its cancellation is waited for
+
+
+class Wakes(Protocol):
+    """What waits for messages: the ``Waiter`` of the sending loop, or what watches a handler."""
+
+    def wake(self) -> None: ...
 
 
 class Inbox:
@@ -46,7 +53,7 @@ class Inbox:
     error: BaseException | None = None
     outcome: Outcome | None = None  # why the response ended
     _listener: Listener | None = None
-    _waiter: Waiter | None = None  # of the sending loop
+    _waiter: Wakes | None = None
     _chunks: deque[bytes] | None = None  # made at the first chunk: most requests have no body
     _size = 0
     _arrivals: set[asyncio.Future[None]] | None = None  # one for each reader that waits
@@ -97,6 +104,15 @@ class Inbox:
     def is_reading(self) -> bool:
         """Return whether a reader waits for the body now."""
         return bool(self._arrivals)
+
+    def is_arrival(self, future: object) -> bool:
+        """Return whether *future* is what a reader of the body waits for."""
+        return self._arrivals is not None and future in self._arrivals
+
+    @property
+    def is_body_requested(self) -> bool:
+        """Return whether a reader has asked for the body."""
+        return self._body_requested
 
     async def __call__(self) -> HTTPReceived:
         """Return the next message, as ``receive`` does; after the body, wait for the disconnect."""
@@ -162,6 +178,20 @@ class Inbox:
             self._chunks, self._size = None, 0
             disconnected = self.poll()
         return disconnected
+
+    def watch(self, watch: Wakes) -> bool:
+        """Have *watch* woken when something arrives; return whether the client has disconnected.
+
+        Unlike ``listen`` it drops no body and raises nothing: a handler may still read.
+        """
+        self._waiter = watch
+        self._watched = True
+        self._start()
+        return self.disconnected
+
+    def unwatch(self) -> None:
+        """Wake nothing any more."""
+        self._waiter = None
 
     def refresh(self) -> None:
         """Call ``receive()`` again, which makes uvicorn read on: see ``servers.Server.resumes_reading``.

@@ -175,8 +175,9 @@ class Request:
     async def is_disconnected(self) -> bool:
         """Return whether the client has left; lets everything else run once.
 
-        A stream need not ask: its source is closed when the client leaves. False as long as more than 256 KiB of the
-        body wait to be read: the server tells it only after the body.
+        For a handler with ``cancel_on_disconnect=False``: any other is cancelled when its client disconnects, and the
+        source of a stream is closed. False as long as more than 256 KiB of the body wait to be read: the server tells
+        it only after the body.
         """
         self._inbox.poll()
         await give_way()

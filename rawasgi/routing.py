@@ -1,13 +1,13 @@
 """Which app answers which path."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 from rawasgi import paths, respond
 from rawasgi.asgi import App, HTTPScope, Scope, WebSocketScope
 from rawasgi.error_responses import error_response
 from rawasgi.errors import AppError, HTTPError
-from rawasgi.handling import Answering, Function, Kind, handler
+from rawasgi.handling import Answering, Function, HandlerOptions, Kind, handler
 from rawasgi.lifespans import lifespans
 from rawasgi.websocket import Talk, WebSocket, websocket_app
 
@@ -33,10 +33,12 @@ class Router(Answering):
 
     HEAD follows GET; OPTIONS is answered with Allow. No route is 404, no such method 405 with Allow. A static path
     goes before a pattern, a route before a mount, the longest mount first. The lifespans of the mounted apps run each
-    inside of the one mounted before it. Raises: AppError for a lifespan without a mounted app: see ``lifespan``.
+    inside of the one mounted before it. *options*: of all its handlers, see ``HandlerOptions``. Raises: AppError for a
+    lifespan without a mounted app: see ``lifespan``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Unpack[HandlerOptions]) -> None:
+        self._options = options
         self._table: paths.Table[_Route] = paths.Table()
         self._routes: dict[str, _Route] = {}
         self._names: dict[str, paths.Pattern] = {}
@@ -45,33 +47,48 @@ class Router(Answering):
 
     # Registering
 
-    def get(self, path: str, kind: Kind | None = None, name: str | None = None) -> Callable[[F], F]:
+    def get(
+        self, path: str, kind: Kind | None = None, name: str | None = None, **options: Unpack[HandlerOptions]
+    ) -> Callable[[F], F]:
         """Answer GET and HEAD of *path*. *name* is for ``url_for``.
 
         The items of an async generator function become a stream of *kind*, by default ``respond.stream``; a function
-        that returns has no kind. Raises: TypeError, when the function is registered; as ``handler``.
+        that returns has no kind. *options*: see ``HandlerOptions``. Raises: TypeError, when the function is registered;
+        as ``handler``.
         """
-        return self._method("GET", path, kind, name)
+        return self._method("GET", path, kind, name, options)
 
-    def post(self, path: str, kind: Kind | None = None, name: str | None = None) -> Callable[[F], F]:
+    def post(
+        self, path: str, kind: Kind | None = None, name: str | None = None, **options: Unpack[HandlerOptions]
+    ) -> Callable[[F], F]:
         """Answer POST of *path*; as ``get``."""
-        return self._method("POST", path, kind, name)
+        return self._method("POST", path, kind, name, options)
 
-    def put(self, path: str, kind: Kind | None = None, name: str | None = None) -> Callable[[F], F]:
+    def put(
+        self, path: str, kind: Kind | None = None, name: str | None = None, **options: Unpack[HandlerOptions]
+    ) -> Callable[[F], F]:
         """Answer PUT of *path*; as ``get``."""
-        return self._method("PUT", path, kind, name)
+        return self._method("PUT", path, kind, name, options)
 
-    def patch(self, path: str, kind: Kind | None = None, name: str | None = None) -> Callable[[F], F]:
+    def patch(
+        self, path: str, kind: Kind | None = None, name: str | None = None, **options: Unpack[HandlerOptions]
+    ) -> Callable[[F], F]:
         """Answer PATCH of *path*; as ``get``."""
-        return self._method("PATCH", path, kind, name)
+        return self._method("PATCH", path, kind, name, options)
 
-    def delete(self, path: str, kind: Kind | None = None, name: str | None = None) -> Callable[[F], F]:
+    def delete(
+        self, path: str, kind: Kind | None = None, name: str | None = None, **options: Unpack[HandlerOptions]
+    ) -> Callable[[F], F]:
         """Answer DELETE of *path*; as ``get``."""
-        return self._method("DELETE", path, kind, name)
+        return self._method("DELETE", path, kind, name, options)
 
-    def _method(self, method: str, path: str, kind: Kind | None, name: str | None) -> Callable[[F], F]:
+    def _method(
+        self, method: str, path: str, kind: Kind | None, name: str | None, options: HandlerOptions
+    ) -> Callable[[F], F]:
+        options = {**self._options, **options}
+
         def register(function: F) -> F:
-            self.route(method, path, handler(function, kind), name or function.__name__)
+            self.route(method, path, handler(function, kind, **options), name or function.__name__)
             return function
 
         return register

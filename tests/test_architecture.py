@@ -22,7 +22,7 @@ FLOORS = [
     {"journal"},
     {"listening"},
     {"inbox"},
-    {"request", "failures", "extensions", "writing"},
+    {"cancellation", "request", "failures", "extensions", "writing"},
     {"clocks", "trailers"},
     {"suspension"},
     {"driving"},

@@ -305,7 +305,7 @@ def test_an_error_whose_client_has_left_is_raised_for_the_log(version: str) -> N
         raise ValueError(SECRET)
 
     async def script() -> None:
-        async with connect(handler(function), spec_version=version) as client:
+        async with connect(handler(function, cancel_on_disconnect=False), spec_version=version) as client:
             await client.leave()
             with pytest.raises(ValueError, match=SECRET):
                 await client.finished()

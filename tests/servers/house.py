@@ -115,14 +115,14 @@ class Claimed:
             release(self.name)
 
 
-@router.get("/never-started")
+@router.get("/never-started", cancel_on_disconnect=False)
 async def never_started(request: Request) -> Response:
     source = Claimed("never-started")
     await gone(request)
     return respond.stream(source)
 
 
-@router.get("/never-started-under-wrappers")
+@router.get("/never-started-under-wrappers", cancel_on_disconnect=False)
 async def never_started_under_wrappers(request: Request) -> Response:
     source = Claimed("never-started-under-wrappers")
     await gone(request)
