@@ -182,7 +182,7 @@ def test_a_client_that_leaves_while_its_body_is_read_is_no_error(spec_version: s
             await client.leave()
             await client.finished()
         sent = [each.message for each in client.messages if each.direction == "send"]
-        assert [each.get("status") for each in sent] == [499, None]  # for a middleware that expects a response
+        assert sent[0]["status"] == 499  # for a middleware that expects a response
         assert client.body == b""
 
     clock.run(script())
