@@ -53,7 +53,7 @@ def on_end(app: App, callback: Callable[[Outcome], Awaitable[object]]) -> App:
         else:
             outcome = outcome_of(inbox.outcome, None, watch.status, watch.is_ended)
         finally:
-            if inbox.is_listening:
+            if inbox.listener is not None:
                 await inbox.aclose()
             await callback(outcome)
 

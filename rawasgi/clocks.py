@@ -27,7 +27,7 @@ class Ring:
         self._clocks: set[Ticker] = set()
         self._of_loop = of_loop
         self._when = when
-        self._timer = loop.call_at(when, self._go_off)
+        self._timer: asyncio.TimerHandle | None = loop.call_at(when, self._go_off)
         of_loop[when] = self
 
     @classmethod
@@ -42,13 +42,17 @@ class Ring:
     def leave(self, clocks: "Ticker") -> None:
         """Do not call *clocks*; the last one takes the timer along."""
         self._clocks.discard(clocks)
-        if not self._clocks and self._of_loop.pop(self._when, None) is not None:
+        if not self._clocks and self._timer is not None:
+            del self._of_loop[self._when]
             self._timer.cancel()
+            self._timer = None
 
     def _go_off(self) -> None:
         del self._of_loop[self._when]
-        for clocks in self._clocks:
-            clocks.tick()
+        self._timer = None  # it refers to this ring
+        clocks, self._clocks = self._clocks, set()
+        for each in clocks:
+            each.tick()
 
 
 _rings: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, Ring]] = WeakKeyDictionary()
@@ -112,6 +116,7 @@ class Ticker:
     def stop(self) -> None:
         if self._ring is not None:
             self._ring.leave(self)
+            self._ring = None
 
 
 class Deadline:

@@ -103,7 +103,7 @@ class Answering(ABC):
                 await error_response(HTTPError(500, "Internal Server Error"))(seen, inbox, send)
             raise
         finally:
-            if inbox.is_listening:
+            if inbox.listener is not None:
                 await inbox.aclose()
 
 

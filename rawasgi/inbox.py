@@ -52,7 +52,7 @@ class Inbox:
     is_ending: bool = False  # the last message of a stream is being sent
     error: BaseException | None = None
     outcome: Outcome | None = None  # why the response ended
-    _listener: Listener | None = None
+    listener: Listener | None = None  # from the first call of receive() until close()
     _waiter: Wakes | None = None
     _chunks: deque[bytes] | None = None  # made at the first chunk: most requests have no body
     _size = 0
@@ -198,19 +198,15 @@ class Inbox:
 
         Only after the whole body has arrived: then the call under way has no message that could be lost.
         """
-        if self._listener is not None and self.complete and not self._arrivals:
-            self._listener.refresh()
+        if self.listener is not None and self.complete and not self._arrivals:
+            self.listener.refresh()
 
     def close(self) -> asyncio.Task[None] | None:
         """Cancel the call of ``receive()``: the exchange is over. Return the task to be awaited, if there is one."""
         self._waiter = None
         self._watched = False
-        return None if self._listener is None else self._listener.cancel()
-
-    @property
-    def is_listening(self) -> bool:
-        """Return whether ``receive()`` was ever called, so that ``aclose`` may have something to close."""
-        return self._listener is not None
+        listener, self.listener = self.listener, None  # each refers to the other
+        return None if listener is None else listener.cancel()
 
     async def aclose(self) -> None:
         """``close``, and wait until the call has ended."""
@@ -221,9 +217,9 @@ class Inbox:
     # For the listener
 
     def _start(self) -> None:
-        if self._listener is None:
-            self._listener = listen(self._receive, self, self._context)
-        self._listener.start()
+        if self.listener is None:
+            self.listener = listen(self._receive, self, self._context)
+        self.listener.start()
 
     def is_wanted(self) -> bool:
         if self.disconnected or self.error is not None or self._size > _AHEAD_BYTES:

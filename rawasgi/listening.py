@@ -23,6 +23,7 @@ from typing import Protocol, TypeAlias, cast
 from rawasgi.asgi import HTTPReceived, Receive
 from rawasgi.servers import server_of
 from rawasgi.streams.stepping import Step
+from rawasgi.streams.waiting import Future
 
 
 class Recipient(Protocol):
@@ -94,11 +95,12 @@ class TaskListener:
 class CallbackListener:
     """Advances the ``receive()`` of a known server by the callbacks of the futures that it waits for."""
 
-    __slots__ = ("_receive", "_recipient", "_resumes_reading", "_step")
+    __slots__ = ("_context", "_receive", "_recipient", "_resumes_reading", "_step")
 
-    def __init__(self, receive: Receive, recipient: Recipient, resumes_reading: bool) -> None:
+    def __init__(self, receive: Receive, recipient: Recipient, context: Context, resumes_reading: bool) -> None:
         self._receive = receive
         self._recipient = recipient
+        self._context = context
         self._resumes_reading = resumes_reading
         self._step: Step | None = None
 
@@ -137,12 +139,13 @@ class CallbackListener:
             return
         self._step = step
         if step.waits_for is None:
-            asyncio.get_running_loop().call_soon(self._resume, step)
+            asyncio.get_running_loop().call_soon(self._resume, None, context=self._context)
         else:
-            step.waits_for.add_done_callback(lambda _: self._resume(step))
+            step.waits_for.add_done_callback(self._resume, context=self._context)
 
-    def _resume(self, step: Step) -> None:
-        if self._step is step:  # else it was cancelled
+    def _resume(self, waited_for: Future | None) -> None:
+        step = self._step
+        if step is not None and step.waits_for is waited_for:  # else it was cancelled
             self._advance(step)
             self.start()
 
@@ -155,4 +158,4 @@ def listen(receive: Receive, recipient: Recipient, context: Context) -> Listener
     server = server_of(receive)
     if server is None:
         return TaskListener(receive, recipient, context)
-    return CallbackListener(receive, recipient, server.resumes_reading)
+    return CallbackListener(receive, recipient, context, server.resumes_reading)

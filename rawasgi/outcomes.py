@@ -18,6 +18,9 @@ class Outcome(Enum):
     CUT = "cut: the task was cancelled"
 
 
+COMPLETE, REPORTED = Outcome.COMPLETE, Outcome.REPORTED  # a member of an Enum is slow to get on Python 3.11
+
+
 def outcome_of(known: Outcome | None, error: BaseException | None, status: int | None, is_ended: bool) -> Outcome:
     """Return why a response ended, as far as its messages show it.
 

@@ -48,7 +48,7 @@ from rawasgi.asgi import HTTPResponseStart, Send
 from rawasgi.content_length import BodyLength
 from rawasgi.driving import run
 from rawasgi.inbox import Inbox
-from rawasgi.outcomes import Outcome
+from rawasgi.outcomes import COMPLETE, REPORTED
 from rawasgi.streams.base import close, fastest
 from rawasgi.streams.stepping import give_way
 from rawasgi.writing import (
@@ -122,7 +122,7 @@ def send_stream(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: S
 def close_unsent(body: Streaming, inbox: Inbox, send: Send) -> Awaitable[None]:
     """Close the source of a body that is not to be sent (HEAD, 204, 304), without starting it."""
     writer = Writer(None, inbox, send)
-    writer.outcome = Outcome.COMPLETE  # of the clean-up alone; that of the response is noted with its messages
+    writer.outcome = COMPLETE  # of the clean-up alone; that of the response is noted with its messages
     return run(_close(body, writer, None), writer, body)
 
 
@@ -192,7 +192,7 @@ async def _produce(body: Streaming, writer: Writer) -> None:
         if writer.start is not None:
             await send(writer.take_start())
         await send(message)
-        writer.end(Outcome.REPORTED if getattr(source, "has_reported", False) else Outcome.COMPLETE)
+        writer.end(REPORTED if getattr(source, "has_reported", False) else COMPLETE)
     except Exception as error:
         if writer.phase is WRITING:  # send() raised it, and not the source
             raise_send_error(error)

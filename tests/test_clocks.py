@@ -95,7 +95,7 @@ def test_responses_that_begin_together_share_a_timer(rings: list[clocks.Ring]) -
         assert all(beats == [10, 20, 30] for beats in crowd.beats.values())
         assert len(rings) == 5  # at 2, 10, 20, 30, and one to come
         await ended(tasks)
-        assert rings[-1]._timer.cancelled()
+        assert rings[-1]._timer is None  # cancelled
         assert clocks._rings[clock.loop()] == {}
 
     clock.run(script())

@@ -1,6 +1,7 @@
 """What happens while a response is suspended: the rarer pairs, each in a real response on the jumping clock."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from functools import partial
 from typing import Any
@@ -17,6 +18,8 @@ from rawasgi.outcomes import Outcome
 from rawasgi.response import Response
 from rawasgi.sending import Streaming
 from rawasgi.servers import server_of
+
+pytestmark = pytest.mark.usefixtures("no_time_passes_by_itself")
 
 
 class Served:
@@ -274,3 +277,24 @@ def test_a_disconnect_during_the_last_send_leaves_it_to_that_whether_all_was_sen
         return clock.now(), inbox.outcome
 
     assert clock.run(script()) == (2, Outcome.DISCONNECTED if fails else Outcome.COMPLETE)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "foreign"])
+def test_a_response_that_has_waited_leaves_no_reference_cycle(known: bool) -> None:
+    async def source() -> AsyncIterator[str]:
+        yield "a"
+        await asyncio.sleep(1)
+        yield "b"
+
+    async def script() -> int:
+        for _ in range(2):  # the first time fills caches
+            gc.collect()
+            await Served(source(), blocking([], 1), known).run()
+            await asyncio.sleep(1)
+        return gc.collect()
+
+    gc.disable()
+    try:
+        assert clock.run(script()) == 0
+    finally:
+        gc.enable()

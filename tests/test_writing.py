@@ -30,6 +30,8 @@ from rawasgi.writing import (
     Reaction,
 )
 
+pytestmark = pytest.mark.usefixtures("no_time_passes_by_itself")
+
 SUSPENDED = (PACED, IDLE, FLUSHING, WRITING, CLOSING, ABORTING)
 
 

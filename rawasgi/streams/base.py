@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from types import AsyncGeneratorType
 from typing import Any, Generic, Literal, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
@@ -150,7 +151,7 @@ setattr(Stream, "__anext__", _Next.__dict__["_next"])  # noqa: B010  # a slot, s
 
 def fastest(items: AsyncIterator[T]) -> AsyncIterator[T]:
     """Return the generator of a Stream, of which an item takes 15 ns less, or *items*. It does not replace closing."""
-    while isinstance(items, Stream):
+    while type(items) is not AsyncGeneratorType and isinstance(items, Stream):  # an ABC is slow to ask
         items = items._items
     return items
 
