@@ -15,7 +15,7 @@ itself, ``as_app`` is needed. A class whose objects are apps has AnyScope, AnyRe
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 AnyScope: TypeAlias = Any
 AnyReceive: TypeAlias = Callable[[], Awaitable[Any]]
@@ -28,9 +28,16 @@ class App(Protocol):
     def __call__(self, scope: AnyScope, receive: AnyReceive, send: AnySend, /) -> Awaitable[None]: ...
 
 
-def as_app(function: App) -> App:
-    """Return *function* itself, as a type that other libraries take.
+class CoroutineApp(App, Protocol):
+    """An App that is a coroutine function, with ASGI's names for its parameters: Mangum takes nothing less."""
 
-    It is for a function of precise types that is passed to another library as it is, such as to ``FastAPI.mount``.
+    async def __call__(self, scope: AnyScope, receive: AnyReceive, send: AnySend) -> None: ...
+
+
+def as_app(app: App) -> CoroutineApp:
+    """Return *app* itself, as a type that every library takes.
+
+    It is for a function of precise types that is passed to another library, such as to ``FastAPI.mount``, and for any
+    app that is passed to Mangum. All of them call it with three arguments, and await what it returns.
     """
-    return function
+    return cast(CoroutineApp, app)

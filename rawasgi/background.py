@@ -69,7 +69,7 @@ class ResponseWatch:
         self._inbox = inbox
         self._send = send
         self.status: int | None = None
-        self.is_ended = False
+        self.is_ended: bool = False
 
     def send(self, message: Sent) -> Awaitable[None]:
         if message["type"] == "http.response.start":

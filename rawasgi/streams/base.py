@@ -62,7 +62,7 @@ class CloseOnce(AsyncIterable[T]):
 
     def __init__(self, source: AsyncIterable[T]) -> None:
         self._source = source
-        self.reported = False  # an error of *source* was yielded as an item
+        self.reported: bool = False  # an error of *source* was yielded as an item
         self._is_closed = False
         self._items: AsyncIterator[T] | None = None
 

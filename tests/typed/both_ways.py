@@ -30,6 +30,7 @@ from rawasgi.asgi import Receive, Scope, Send, Sent
 from rawasgi.background import after
 from rawasgi.compression import compress
 from rawasgi.decompression import decompress
+from rawasgi.familiar.fastapi import StreamingResponse
 from rawasgi.lifespans import lifespan
 from rawasgi.shutdown import Drain
 
@@ -159,6 +160,15 @@ API.mount("/dispatched", BaseHTTPMiddleware(router, dispatch=pass_on))
 
 async def user(token: str = "nobody") -> AsyncIterator[str]:
     yield token.upper()
+
+
+@API.get("/stream")
+async def stream(name: Annotated[str, Depends(user)]) -> StreamingResponse:
+    async def parts() -> AsyncIterator[str]:
+        yield "hello "
+        yield name
+
+    return StreamingResponse(parts(), media_type="text/plain")
 
 
 @API.get("/user")

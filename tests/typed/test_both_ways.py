@@ -27,6 +27,7 @@ def get(app: App, target: str) -> Result:
         ("/wrapped/items", ITEMS),
         ("/dispatched/items", ITEMS),
         ("/user?token=an", '{"name":"AN"}'),
+        ("/stream?token=an", "hello AN"),
     ],
 )
 def test_fastapi_serves_what_is_mounted_in_it(prefix: str, target: str, body: str) -> None:

@@ -31,9 +31,9 @@ class StreamingResponse(starlette.responses.StreamingResponse):
         background: BackgroundTask | None = None,
     ) -> None:
         self._sender = responses.StreamingResponse(content)
-        self.body_iterator = self._sender.body_iterator  # type: ignore[assignment]  # str, bytes or memoryview
+        self.body_iterator: starlette.responses.AsyncContentStream = self._sender.body_iterator  # type: ignore[assignment]  # str, bytes or memoryview
         self.status_code = status_code
-        self.media_type = self.media_type if media_type is None else media_type
+        self.media_type: str | None = self.media_type if media_type is None else media_type
         self.background = background
         self.init_headers(headers)
 
@@ -87,7 +87,7 @@ class EventSourceResponse(fastapi.sse.EventSourceResponse):
             shutdown_grace_period=shutdown_grace_period,
             cleanup_timeout=cleanup_timeout,
         )
-        self.body_iterator = self._sender.body_iterator  # type: ignore[assignment]  # items, which are encoded later
+        self.body_iterator: starlette.responses.AsyncContentStream = self._sender.body_iterator  # type: ignore[assignment]  # items, which are encoded later
         self.status_code = status_code
         self.media_type = media_type
         self.background = background
@@ -128,11 +128,13 @@ class FileResponse(starlette.responses.FileResponse):
         self._sender = files.FileResponse(
             path, status_code, headers, kind, None, filename, stat_result, content_disposition_type
         )
-        self.path, self.filename, self.stat_result = path, filename, stat_result
+        self.path: str | os.PathLike[str] = path
+        self.filename: str | None = filename
+        self.stat_result: os.stat_result | None = stat_result
         self.status_code = status_code
-        self.media_type = self._sender.media_type
+        self.media_type: str | None = self._sender.media_type
         self.background = background
-        self.raw_headers = self._sender.raw_headers
+        self.raw_headers: list[tuple[bytes, bytes]] = self._sender.raw_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, then run ``background``. Sends and raises as ``rawasgi.files.file``."""

@@ -30,7 +30,7 @@ class StreamRoute(fastapi.routing.APIRoute):
     sent between events. Raises: ResponseValidationError for an item that is not what the annotation says.
     """
 
-    ping_interval = 15.0
+    ping_interval: float = 15.0
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, starlette.responses.Response]]:
         """Return FastAPI's handler, for an endpoint that returns the response in place of one that yields."""
