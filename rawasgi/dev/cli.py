@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from rawasgi.dev import checkup, diffing, looking, rulebook, serving
+from rawasgi.dev import adopting, checkup, diffing, looking, rulebook, serving
 from rawasgi.dev.lifetime import LifespanFailed
 
 EPILOG = """\
@@ -17,6 +17,7 @@ examples:
   rawasgi trace module:app /stream             each message: when, how long, in which order, against which rule
   rawasgi diff mine:app theirs:app /stream     the same request to both, side by side
   rawasgi check module:app /stream             leave, stall, cancel, fail: what does it leave behind?
+  rawasgi adopt module:app                     the streams of a FastAPI app: what is wrong, which import mends it
   rawasgi rules                                what an app and a server are held to, and where that is written
 
 Each command has a --help of its own. In tests, check is the fixture asgi_check of pytest.
@@ -35,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     looking.add_parser(commands)
     diffing.add_parser(commands)
     checkup.add_parser(commands)
+    adopting.add_parser(commands)
     rulebook.add_parser(commands)
     return top
 

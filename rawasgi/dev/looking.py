@@ -202,10 +202,13 @@ def as_json(each: Traced) -> str:
     return json.dumps({**asdict(each), "first": each.first.decode("utf-8", "replace")}, ensure_ascii=False)
 
 
-def loaded(name: str) -> App | None:
+def loaded(name: str, factory: bool = False) -> App | None:
+    """Return the app that *name* says, or that the function there returns; None, and a sentence, if there is none."""
     sys.path.insert(0, "")
     try:
-        return load(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        print(f"cannot load {name!r}: {error}", file=sys.stderr)
+        found = load(name)
+        return found() if factory else found  # type: ignore[call-arg, return-value]  # it is no app yet
+    except Exception as error:  # of the module's own: nothing of it runs yet
+        kind = "" if isinstance(error, ImportError | AttributeError | ValueError) else f"{type(error).__name__}: "
+        print(f"cannot load {name!r}: {kind}{error}", file=sys.stderr)
         return None

@@ -1,6 +1,7 @@
 """Which code is the app's own, and where it stands: ``file.py:12 in rows``."""
 
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ LIBRARIES = tuple(
 )
 
 LOOPS = (os.path.join("asyncio", "events.py"), os.path.join("asyncio", "base_events.py"))
+
+PLACE = re.compile(r"(?:.*, at )?(?P<file>.+?):(?P<line>\d+) in ")  # as place() returns it, also of a thread
 
 
 @cache
@@ -38,6 +41,22 @@ def place(code: CodeType, line: int | None = None) -> str:
             path = path[len(root) + 1 :]
             break
     return f"{path}:{line or code.co_firstlineno} in {code.co_qualname}"
+
+
+def locate(place: str) -> tuple[str, int] | None:
+    """Return the file and the line of what ``place`` returned; the file relative to this folder if it is in it."""
+    found = PLACE.match(place)
+    if found is None:
+        return None
+    roots = (Path(root or ".") / found["file"] for root in (os.getcwd(), *sys.path))
+    path = next((path for path in roots if path.is_file()), Path(found["file"]))
+    return relative(path), int(found["line"])
+
+
+def relative(path: str | Path) -> str:
+    """Return *path* relative to this folder if it is in it, with forward slashes."""
+    whole = Path(path).resolve()
+    return (whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole).as_posix()
 
 
 def within(frame: FrameType | None) -> Iterator[FrameType]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection
 import pytest
 
 from rawasgi.asgi import App
-from rawasgi.dev.checking import FAULTS, Finding, Limits, Target, check
+from rawasgi.dev.checking import check
+from rawasgi.dev.findings import FAULTS, Finding, Limits, Target
 
 
 @pytest.fixture

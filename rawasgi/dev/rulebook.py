@@ -2,7 +2,7 @@
 
 import argparse
 
-from rawasgi.dev.checking import FAULTS
+from rawasgi.dev.findings import FAULTS
 from rawasgi.dev.validation import rules
 from rawasgi.errors import AppError, ServerError
 from rawasgi.states import HTTP, Row

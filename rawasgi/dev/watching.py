@@ -67,7 +67,7 @@ class Watch:
         self.open: weakref.WeakSet[AnyGenerator] = weakref.WeakSet()  # when the app returned
         self.dropped: list[str] = []  # of those, what only the garbage collector closed
         self._cutting = cuts
-        self._cancelled: dict[int, int] = {}
+        self._cancelled: dict[FrameType, int] = {}  # not by id(): a later frame may get the same
 
     def __enter__(self) -> "Watch":
         gc.collect(0)  # so that the youngest generation is empty
@@ -82,6 +82,7 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         sys.settrace(self._tracer)
         sys.set_asyncgen_hooks(*self._hooks)
+        self._cancelled.clear()  # a frame holds what its function held
         gc.enable()
 
     def leave(self) -> None:
@@ -141,7 +142,7 @@ class Watch:
     def _look_into_frame(self, frame: FrameType, event: str, found: Any) -> Any:  # pragma: no cover
         if event == "exception" and issubclass(found[0], asyncio.CancelledError | GeneratorExit):
             # by identity: an exception that is held holds all frames that it went through
-            first = self._cancelled.setdefault(id(frame), id(found[1]))
+            first = self._cancelled.setdefault(frame, id(found[1]))
             if first != id(found[1]) and issubclass(found[0], asyncio.CancelledError):
                 self.cuts.append(place(frame.f_code, frame.f_lineno))
         return self._look_into_frame

@@ -11,7 +11,8 @@ import pytest
 
 from rawasgi import respond
 from rawasgi.asgi import App, Receive, Scope, Send
-from rawasgi.dev.checking import FAULTS, Finding, Limits, Target, check
+from rawasgi.dev.checking import check
+from rawasgi.dev.findings import FAULTS, Finding, Limits, Target
 from rawasgi.dev.places import place
 from rawasgi.dev.probes import THOROUGH, probes
 from rawasgi.websocket import WebSocket, websocket_app

@@ -13,7 +13,7 @@ import pytest
 from rawasgi import respond
 from rawasgi.asgi import Receive, Scope, Send
 from rawasgi.dev import checkup, cli, pytest_plugin
-from rawasgi.dev.checking import FAULTS, Finding, Limits
+from rawasgi.dev.findings import FAULTS, Finding, Limits
 from rawasgi.dev.pytest_plugin import fail_if_found
 
 FAST = ["--seconds", "0.2", "--grace", "0.06"]
@@ -80,7 +80,7 @@ def test_what_is_found_stands_below_its_path_with_the_probe_that_showed_it(
 def test_json_is_a_line_a_finding_and_one_of_a_summary(app: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", app, "/fails", "--json", *FAST]) == 1
     *found, last = map(json.loads, capsys.readouterr().out.splitlines())
-    assert set(found[0]) == {"id", "path", "server", "probe", "what"}
+    assert set(found[0]) == {"id", "path", "server", "probe", "what", "place"}
     assert last["summary"]["findings"]["app-failed"] == 1
 
 
@@ -166,7 +166,7 @@ def test_the_summary_counts() -> None:
 
 PLUGGED = """
 import checked_app
-from rawasgi.dev.checking import Limits, Target
+from rawasgi.dev.findings import Limits, Target
 
 LIMITS = Limits(0.2, 0.06)
 

@@ -1,0 +1,67 @@
+"""What is known of one route, or of one path: what was found, what mends it, and what remains."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rawasgi.dev.changes import Plan, plan
+from rawasgi.dev.findings import FAULTS, Finding
+from rawasgi.dev.places import is_own, locate
+from rawasgi.dev.routes import Route, declaration
+from rawasgi.dev.streaming import Evidence
+
+# faults: something was found. clean: nothing was. unjudged: what it answered cannot be judged. uncalled: no request was
+# made. no stream: only check --all judges it. unknown: nothing shows that it streams, and it answered no first request.
+Verdict = Literal["pending", "clean", "faults", "no stream", "uncalled", "unjudged", "unknown"]
+# Found in the app's own code, which no import changes; so are the rules of rawasgi rules.
+OWN_FAULTS = ("app-failed", "loop-blocked", "memory-grows", "task-left", "thread-left")
+
+
+@dataclass(slots=True)
+class Result:
+    """What is known of one target. *name*: the route, or the method and the path that were given.
+
+    *listed*: it is one of the routes of an app, each of which has a line of its own in the report.
+    """
+
+    name: str
+    verdict: Verdict = "pending"
+    reason: str = ""
+    route: Route | None = None
+    listed: bool = True
+    evidence: Evidence = field(default_factory=lambda: Evidence(()))
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def plan(self) -> Plan:
+        """What changes in the app, so that what is found is not found any more; see ``remains``."""
+        return plan_of([self])
+
+    @property
+    def remains(self) -> list[Finding]:
+        """What no change of an import mends: the fault is in the app's own code, or nothing is left to be replaced."""
+        fixed = self.plan.names
+        return [each for each in self.findings if not fixed or each.id in OWN_FAULTS or each.id not in FAULTS]
+
+    def end(self, timeout: float | None) -> bool:
+        """Set the verdict, if there is none, as *timeout* seconds are over; return whether it was set."""
+        if self.verdict != "pending":
+            return False
+        self.verdict, self.reason = "unjudged", f"{self.name} must be checked within --timeout {timeout:g}: raise it"
+        return True
+
+    def place(self, finding: Finding | None = None) -> tuple[str, int]:
+        """Return the file and the line that *finding* is about: its own, or else that of the endpoint."""
+        found = locate(finding.place) if finding is not None else None
+        if found is not None and is_own(found[0]):
+            return found
+        return declaration(self.route.function() if self.route is not None else None)
+
+
+def plan_of(results: Sequence[Result]) -> Plan:
+    """Return one plan for all routes with faults that a change of an import mends."""
+    faulty = [
+        each for each in results if any(found.id in FAULTS and found.id not in OWN_FAULTS for found in each.findings)
+    ]
+    functions = (each.route.function() for each in faulty if each.route is not None and each.evidence.yields)
+    return plan([use for each in faulty for use in each.evidence.uses], [each for each in functions if each])
