@@ -93,27 +93,23 @@ class _Module:
         self.names: list[str] = []  # "StreamingResponse", or "StreamingResponse as Streaming"
         self.notes: list[str] = []
         self._tree = tree_of(self.file)
-        self._aliases: dict[ast.ImportFrom, list[ast.alias]] = {}  # that are replaced
-        self._anchor: ast.stmt | None = None  # the import beside which ours is put
+        self._replaced: dict[ast.ImportFrom, dict[str, str]] = {}  # what is bound there: what replaces it
         self._edits: list[Edit] = []
+        self._anchor: ast.stmt | None = None  # an import that stays, after which ours can stand
 
     def replace(self, use: Use) -> None:
+        """Let the name or the attribute at *use* be ours."""
         name = REPLACED[use.old]
+        node = self._import(_first_name(use.node))
         if isinstance(use.node, ast.Attribute):
             self.names.append(name)
             self._edits.append(self._edit(use.node, name))
-            self._use_anchor(self._import(_first_name(use.node)))
-            return
-        node = self._import(use.node.id)
-        alias = _alias(node, use.node.id)
-        if not isinstance(node, ast.ImportFrom) or alias is None:
+            self._anchor = self._anchor or node
+        elif isinstance(node, ast.ImportFrom):
+            bound = use.node.id
+            self._replaced.setdefault(node, {})[bound] = name if bound == name else f"{name} as {bound}"
+        else:
             self.notes.append(f"{relative(self.file)}:{use.node.lineno}: import {name} from {new_module()}")
-            return
-        self._use_anchor(node)
-        self.names.append(name if use.node.id == name else f"{name} as {use.node.id}")
-        replaced = self._aliases.setdefault(node, [])
-        if alias not in replaced:
-            replaced.append(alias)
 
     def set_route_class(self, statement: ast.stmt, call: ast.Call) -> None:
         """Let the app, or the router, that *call* makes serve its endpoints by our route."""
@@ -125,7 +121,7 @@ class _Module:
                 self.notes.append(f"{relative(self.file)}:{given.value.lineno}: derive {text} from {ROUTE_CLASS}")
             return
         self.names.append(ROUTE_CLASS)
-        self._use_anchor(self._import(_first_name(call.func)))
+        self._anchor = self._anchor or self._import(_first_name(call.func))
         if ast.unparse(call.func).rpartition(".")[2] == "APIRouter":
             inside = ast.get_source_segment("\n".join(lines_of(self.file)), call) or "()"
             comma = "" if inside[:-1].rstrip().endswith(("(", ",")) else ", "
@@ -141,20 +137,27 @@ class _Module:
             self._edits.append(Edit(self.file, line, column, line, column, new))
 
     def edits(self) -> list[Edit]:
-        """Return all edits of the module; our import stands in the place of the first that is replaced."""
-        ours = f"from {new_module()} import {', '.join(sorted(set(self.names)))}"
+        """Return all edits of the module. An import inside of a function, or of ``try``, is replaced where it stands;
+        what else is needed is imported in the place of the first that is replaced, or else after the anchor."""
         found = list(self._edits)
-        for node, replaced in self._aliases.items():
-            rest = [ast.unparse(alias) for alias in node.names if alias not in replaced]
+        first = min(
+            (node for node in self._replaced if not node.col_offset), key=lambda node: node.lineno, default=None
+        )
+        names = {name for node, replaced in self._replaced.items() if not node.col_offset for name in replaced.values()}
+        names.update(self.names)
+        for node, replaced in self._replaced.items():
+            rest = [ast.unparse(alias) for alias in node.names if (alias.asname or alias.name) not in replaced]
             source = "." * node.level + (node.module or "")
             lines = [f"from {source} import {', '.join(rest)}"] if rest else []
-            if node is self._anchor:
-                lines.append(ours)
+            if node.col_offset or node is first:
+                lines.append(_our_import(replaced.values() if node.col_offset else names))
             found.append(self._edit(node, f"\n{' ' * node.col_offset}".join(lines)))
-        if self._anchor is not None and self._anchor not in self._aliases and self.names:
+        if first is None and names and self._anchor is not None:
             line, end = self._anchor.end_lineno or 0, self._anchor.end_col_offset or 0
             column = _column(self.file, line, end)
-            found.append(Edit(self.file, line, column, line, column, f"\n{' ' * self._anchor.col_offset}{ours}"))
+            new = f"\n{' ' * self._anchor.col_offset}{_our_import(names)}"
+            found.append(Edit(self.file, line, column, line, column, new))
+        self.names += [name for replaced in self._replaced.values() for name in replaced.values()]
         return found
 
     def _edit(self, node: ast.expr | ast.stmt, new: str) -> Edit:
@@ -169,9 +172,9 @@ class _Module:
                 return node
         return None
 
-    def _use_anchor(self, node: ast.stmt | None) -> None:
-        if node is not None and (self._anchor is None or node.lineno < self._anchor.lineno):
-            self._anchor = node
+
+def _our_import(names: Iterable[str]) -> str:
+    return f"from {new_module()} import {', '.join(sorted(set(names)))}"
 
 
 def _alias(node: ast.AST | None, name: str) -> ast.alias | None:

@@ -17,7 +17,7 @@ from rawasgi.dev.adopting import (
 )
 from rawasgi.dev.checking import Session
 from rawasgi.dev.findings import FAULTS, Target
-from rawasgi.dev.looking import loaded, own_output
+from rawasgi.dev.looking import file_of, loaded, own_output
 from rawasgi.dev.reports import Report, add_outputs, progress
 from rawasgi.dev.results import Result
 from rawasgi.dev.routes import route_at, routes
@@ -103,7 +103,11 @@ def _unjudged(results: Sequence[Result]) -> list[Result]:
 
 async def _check(app: App, targets: Sequence[Target], options: argparse.Namespace, report: Report) -> list[Result]:
     found = routes(app).found
-    results = [Result(str(each), route=route_at(found, each.method, each.path), listed=False) for each in targets]
+    module = file_of(options.app)
+    results = [
+        Result(str(each), route=route_at(found, each.method, each.path), listed=False, module=module)
+        for each in targets
+    ]
     try:
         async with asyncio.timeout(options.timeout):
             async with Session(app, limits_of(options), options.thorough) as session:

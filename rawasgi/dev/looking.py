@@ -16,6 +16,7 @@ from rawasgi.dev.checking import or_none
 from rawasgi.dev.client import HTTPClient, connect, lifespan
 from rawasgi.dev.live import arrivals, is_url
 from rawasgi.dev.personalities import PERSONALITIES
+from rawasgi.dev.places import relative
 from rawasgi.dev.serving import load
 from rawasgi.dev.tracing import Traced, trace
 
@@ -212,3 +213,9 @@ def loaded(name: str, factory: bool = False) -> App | None:
         kind = "" if isinstance(error, ImportError | AttributeError | ValueError) else f"{type(error).__name__}: "
         print(f"cannot load {name!r}: {kind}{error}", file=sys.stderr)
         return None
+
+
+def file_of(name: str) -> str:
+    """Return the file of the module in *name*, which is loaded; an empty text if it has none."""
+    file = getattr(sys.modules.get(name.partition(":")[0]), "__file__", None)
+    return relative(file) if file else ""

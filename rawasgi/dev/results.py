@@ -21,7 +21,8 @@ OWN_FAULTS = ("app-failed", "loop-blocked", "memory-grows", "task-left", "thread
 class Result:
     """What is known of one target. *name*: the route, or the method and the path that were given.
 
-    *listed*: it is one of the routes of an app, each of which has a line of its own in the report.
+    *listed*: it is one of the routes of an app, each of which has a line of its own in the report. *module*: the file
+    of the app.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Result:
     reason: str = ""
     route: Route | None = None
     listed: bool = True
+    module: str = ""
     evidence: Evidence = field(default_factory=lambda: Evidence(()))
     findings: list[Finding] = field(default_factory=list)
 
@@ -51,11 +53,12 @@ class Result:
         return True
 
     def place(self, finding: Finding | None = None) -> tuple[str, int]:
-        """Return the file and the line that *finding* is about: its own, or else that of the endpoint."""
+        """Return the file and the line that *finding* is about: its own, that of the endpoint, or the app's first."""
         found = locate(finding.place) if finding is not None else None
         if found is not None and is_own(found[0]):
             return found
-        return declaration(self.route.function() if self.route is not None else None)
+        file, line = declaration(self.route.function() if self.route is not None else None)
+        return (file, line) if file and is_own(file) else (self.module, min(1, len(self.module)))
 
 
 def plan_of(results: Sequence[Result]) -> Plan:

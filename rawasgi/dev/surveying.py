@@ -8,6 +8,7 @@ from typing import Any
 
 from rawasgi.dev.checking import Session
 from rawasgi.dev.findings import Limits, NotAnswered, Target
+from rawasgi.dev.looking import file_of
 from rawasgi.dev.reports import Report, progress
 from rawasgi.dev.results import Result
 from rawasgi.dev.routes import WEBSOCKET, Route, Routes, routes
@@ -88,7 +89,7 @@ class Survey:
         for route in found.found:
             is_chosen = not self.choice.only or _matches(route, self.choice.only)
             if is_chosen and not _matches(route, self.choice.skip):
-                yield Result(str(route), "pending", route=route)
+                yield Result(str(route), route=route, module=file_of(self.name))
 
     async def _judge(self, result: Result, session: Session, samples: Samples) -> None:
         route = result.route

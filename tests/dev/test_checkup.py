@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -12,9 +12,11 @@ import pytest
 
 from rawasgi import respond
 from rawasgi.asgi import Receive, Scope, Send
-from rawasgi.dev import checkup, cli, pytest_plugin
+from rawasgi.dev import cli, pytest_plugin, reports
+from rawasgi.dev.checking import Session
 from rawasgi.dev.findings import FAULTS, Finding, Limits
 from rawasgi.dev.pytest_plugin import fail_if_found
+from rawasgi.dev.results import Result
 
 FAST = ["--seconds", "0.2", "--grace", "0.06"]
 APP = """
@@ -80,7 +82,9 @@ def test_what_is_found_stands_below_its_path_with_the_probe_that_showed_it(
 def test_json_is_a_line_a_finding_and_one_of_a_summary(app: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", app, "/fails", "--json", *FAST]) == 1
     *found, last = map(json.loads, capsys.readouterr().out.splitlines())
-    assert set(found[0]) == {"id", "path", "server", "probe", "what", "place"}
+    assert set(found[0]) == {"id", "path", "server", "probe", "what", "place", "file", "line"}
+    assert found[0]["file"].endswith("checked_app.py")
+    assert found[0]["line"] == APP.splitlines().index('@app.get("/fails")') + 1
     assert last["summary"]["findings"]["app-failed"] == 1
 
 
@@ -97,8 +101,8 @@ def test_a_terminal_sees_how_it_gets_on(
     assert "1/1 GET /echo" in capsys.readouterr().err
 
 
-async def two(*_: object, **__: object) -> AsyncIterator[Finding]:
-    """In the place of a check, while which nobody can measure what is run."""
+async def two(*_: object, **__: object) -> AsyncGenerator[Finding, None]:
+    """Replaces a check, during which coverage cannot be measured."""
     for what in ("one", "other"):
         yield Finding("task-left", "GET /", "uvicorn", "the client leaves", what)
 
@@ -107,7 +111,7 @@ async def two(*_: object, **__: object) -> AsyncIterator[Finding]:
 def test_what_is_found_is_printed_as_it_is_found(
     options: list[str], app: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkup, "check", two)
+    monkeypatch.setattr(Session, "check", two)
     assert cli.main(["check", app, *options]) == 1
     said = capsys.readouterr().out
     assert said.count("GET /") == (2 if options else 1)
@@ -161,7 +165,10 @@ def test_the_fixture_is_that_function(asgi_check: object) -> None:
 
 
 def test_the_summary_counts() -> None:
-    assert checkup.summary({"app-failed": 2, "some-rule": 1}, 3).startswith("3 paths: 3 found\n   2 app-failed: ")
+    findings = [Finding(id, "GET /", "uvicorn", "HEAD", "x") for id in ("app-failed", "app-failed", "some-rule")]
+    results = [Result("GET /", "faults", findings=findings), Result("GET /a", "clean"), Result("GET /b", "unjudged")]
+    assert reports.summary(results).startswith("2 paths: 3 found\n   2 app-failed: ")
+    assert "see rawasgi rules" in reports.summary(results)
 
 
 PLUGGED = """
