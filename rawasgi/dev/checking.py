@@ -57,6 +57,7 @@ class Session:
         self._limits = limits or Limits()
         self._thorough = thorough
         self._lifespan = lifespan(or_none(app), validated=False)
+        self.state: dict[str, object] = {}
 
     async def __aenter__(self) -> Self:
         self.state = (await self._lifespan.__aenter__()).state

@@ -82,7 +82,8 @@ class NotAnswered(Exception):
         remedy = REMEDIES.get(status, "see the log of the app" if status >= 500 else "correct the request")
         answer = f"with {expected}, not {status}: {remedy}" if status else f"{REMEDIES[0]}"
         super().__init__(f"{target} must be answered {answer}")
-        self.target, self.status, self.remedy = target, status, remedy
+        self.target: Target = target
+        self.status: int = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +100,23 @@ class Outcome:
     """What one exchange showed."""
 
     def __init__(self, target: Target, probe: Probe, server: str, limits: Limits) -> None:
-        self.target, self.probe, self.server, self.limits = target, probe, server, limits
+        self.target: Target = target
+        self.probe: Probe = probe
+        self.server: str = server
+        self.limits: Limits = limits
         self.messages: list[Traced] = []
         self.status = 0
         self.pieces = 0
-        self.complete = self.told = False
+        self.complete: bool = False
+        self.told: bool = False
         self.error: BaseException | None = None
-        self.failed = self.escaped = False
+        self.failed: bool = False
+        self.escaped: bool = False
         self.cuts: list[str] = []
         self.blocked: dict[str, float] = {}
         self.grown_bytes = 0
         self.ran = False
-        self.left = Left()
+        self.left: Left = Left()
 
     def note(self, error: Exception) -> None:
         """Keep *error*, and not what it holds: that would not be closed."""
