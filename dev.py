@@ -305,11 +305,10 @@ def serve_uvicorn(host: str, number: int) -> None:
 
 def serve_hypercorn(host: str, number: int) -> None:
     import hypercorn.asyncio
-    from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
+    from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
     from examples import demo
 
-    app = typing.cast(ASGIFramework, demo.app)  # what hypercorn calls an app, in its own types
     open_ones: set[asyncio.Task[object]] = set()
 
     async def tracked(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -318,7 +317,7 @@ def serve_hypercorn(host: str, number: int) -> None:
         if scope["type"] != "lifespan":
             open_ones.add(task)
             task.add_done_callback(open_ones.discard)
-        await app(scope, receive, send)
+        await demo.app(scope, receive, send)
 
     async def main() -> None:
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()

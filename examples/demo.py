@@ -6,7 +6,6 @@ page looks into: ``watched(app)``.
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import cast
 
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -27,12 +26,10 @@ from rawasgi.shutdown import Drain
 
 drain = Drain()  # on Ctrl-C each stream says good-bye, FastAPI's too
 watching = Watching()
-# FastAPI takes any mapping for a scope, where we say which
-fastapi, coded = cast(App, twin), cast(App, GZipMiddleware(twin))
 rows = watched(raw_rows, "rawasgi", watching, compress(raw_rows))
 front = Router()
-front.mount("/fastapi", watched(fastapi, "FastAPI", watching, coded))
-front.mount("/naked", watched(cast(App, naked.app), "naked", watching))
+front.mount("/fastapi", watched(twin, "FastAPI", watching, GZipMiddleware(twin)))
+front.mount("/naked", watched(naked.app, "naked", watching))
 behind = lab(watching, Checks())
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import cast
 
 import pytest
 from clock import run
@@ -44,7 +43,7 @@ def fastapi_app(context: Callable[..., AbstractAsyncContextManager[State]]) -> A
     async def state(request: Request) -> State:
         return {name: getattr(request.state, name) for name in ("outer", "inner")}
 
-    return cast(App, app)
+    return app
 
 
 def wrapped(app: App) -> App:

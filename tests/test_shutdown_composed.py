@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import cast
 
 import clock
 import pytest
@@ -37,7 +36,7 @@ def streaming(media_type: str, first: str) -> App:
     async def endpoint() -> StreamingResponse:
         return StreamingResponse(chunks(first), media_type=media_type)
 
-    return cast(App, app)
+    return app
 
 
 def drained(app: App, **options: object) -> HTTPClient:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import sentry_sdk
@@ -269,7 +269,7 @@ def around(row: Row, app: Any) -> App:
     """*row* around *app*; an HTTPException that it raises is answered, as Starlette does around its router."""
     assert row.wrap is not None
     wrap = in_starlette(row.wrap) if row.needs_app else row.wrap
-    return cast(App, ExceptionMiddleware(wrap(app)) if row.wrap is limit_body else wrap(app))
+    return ExceptionMiddleware(wrap(app)) if row.wrap is limit_body else wrap(app)
 
 
 def in_fastapi(row: Row, app: Any) -> App:

@@ -4,7 +4,6 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
 
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -14,11 +13,10 @@ from examples.raw import document_002 as raw_rows
 from examples.raw.routes import router as rows
 from examples.twin import document_002 as twin_rows
 from rawasgi import Request, Response, Router, lifespan, respond, streams
-from rawasgi.asgi import App
 
 router = Router()
 router.mount("/raw", rows)
-router.mount("/fastapi", cast(App, twin.app))
+router.mount("/fastapi", twin.app)
 # The first thousand come, and then the server works for an hour.
 ENDLESS = "SELECT id, name, CASE WHEN id > 1000 THEN pg_sleep(3600) END FROM rawasgi_rows_100000 ORDER BY id"
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import pytest
 from settling import settled
@@ -20,12 +19,11 @@ from websockets.exceptions import ConnectionClosed
 
 from examples import raw, twin
 from examples.catalogue import MORE, ROWS, Row
-from rawasgi.asgi import App
 from rawasgi.dev.client import fetch
 
 SCALE = 0.1
 START, STOP = 20.0, 10.0  # how long a server may take, on a busy machine
-APPS = {"": raw.app, "/fastapi": cast(App, twin.app)}
+APPS = {"": raw.app, "/fastapi": twin.app}
 COMMANDS = {
     "uvicorn": ["--host=127.0.0.1", "--port={port}", "--timeout-graceful-shutdown=2"],
     "hypercorn": ["--bind=127.0.0.1:{port}", "--graceful-timeout=2"],

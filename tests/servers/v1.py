@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import cast
 
 import ui
 
@@ -14,7 +13,7 @@ from examples.raw.routes import router
 from examples.sources import tokens
 from examples.sources.tokens import AS_IT_LIKES, Busy, End, Message, Model, Options, Refused
 from rawasgi import Request, Response, Router, headers, respond
-from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.asgi import Receive, Scope, Send
 from rawasgi.formats.sse import Event
 from rawasgi.handling import handler
 
@@ -111,7 +110,7 @@ ODD = {function.__name__.encode(): handler(function) for function in (early, cut
 
 
 front = Router()
-front.mount("/fastapi", cast(App, twin.app))
+front.mount("/fastapi", twin.app)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
