@@ -42,7 +42,10 @@ class HTTPScope(TypedDict):
     server: NotRequired[Iterable[str | int | None] | None]  # None
     state: NotRequired[dict[str, object]]  # absent: the server has no lifespan state
     extensions: NotRequired[dict[str, dict[str, object]] | None]  # {}
-    path_params: NotRequired[dict[str, object]]  # not the spec's: what a router found in the path, as in Starlette
+    # Not the spec's, but Starlette's: what a router found, and middleware around it reads after the call.
+    path_params: NotRequired[dict[str, object]]
+    route: NotRequired[object]  # has path and path_format: "/users/{id:int}" and "/users/{id}"
+    endpoint: NotRequired[object]  # the function, or the app
 
 
 class WebSocketScope(TypedDict):
@@ -63,6 +66,8 @@ class WebSocketScope(TypedDict):
     state: NotRequired[dict[str, object]]
     extensions: NotRequired[dict[str, dict[str, object]] | None]  # {}
     path_params: NotRequired[dict[str, object]]  # not the spec's, as above
+    route: NotRequired[object]
+    endpoint: NotRequired[object]
 
 
 class LifespanScope(TypedDict):

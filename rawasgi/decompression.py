@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Iterator
 
-from rawasgi import codings, respond
+from rawasgi import codings
 from rawasgi import headers as fields
 from rawasgi.asgi import App, HTTPRequest, HTTPScope, Receive, Received, Scope, Send, Sent
+from rawasgi.error_responses import error_response
 from rawasgi.errors import HTTPError
 from rawasgi.streams.stepping import give_way
 
@@ -32,7 +33,8 @@ def decompress(app: App, *, limit_bytes: int = 16 * 1024 * 1024) -> App:
         if len(names) > 1 or names[0] not in available:  # one inside another multiplies what a bomb can do
             offered = ", ".join(available)
             text = f"the body's content-encoding must be one of {offered}: send it so, or without"
-            await respond.text(text, 415, {"accept-encoding": offered})(scope, receive, send)
+            unsupported = HTTPError(415, text, headers={"accept-encoding": offered})
+            await error_response(unsupported)(scope, receive, send)
             return
         headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _OF_THE_CODING]
         request = _Request(codings.Decoder(names[0]), limit_bytes, receive, send)
@@ -45,7 +47,7 @@ def decompress(app: App, *, limit_bytes: int = 16 * 1024 * 1024) -> App:
             request.drop()
         refusal = request.refusal
         if refusal is not None and not request.answered:
-            await respond.text(refusal.text, refusal.status)(scope, receive, send)
+            await error_response(refusal)(scope, receive, send)
             if failure is refusal:
                 return
         if failure is not None:

@@ -2,8 +2,19 @@
 
 ``Disconnected``: nobody's. ``ProtocolError``: ASGI was broken, by the app (``AppError``, and ``OutOfOrder`` for a legal
 message at the wrong moment) or by the server (``ServerError``). ``FileChanged``: whoever writes that file.
-``HTTPError``: the answer to a request is this status.
+``HTTPError``: the response to a request is this status.
 """
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+
+# The reason phrases of RFC 9110, 15.5, where Python before 3.13 has those of RFC 7231.
+_PHRASES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
 
 
 class Disconnected(ConnectionError):
@@ -31,19 +42,34 @@ class FileChanged(Exception):
 
 
 class HTTPError(Exception):
-    """The answer is *status*, with *text* for the client; raise it before a stream's first item or first wait.
+    """The response is *status*, with *text* for the client; raise it before a stream's first item or first wait.
 
-    A wait for the request's body does not count.
-    *headers* are added to the answer. *detail* replaces the text by a JSON body.
+    A wait for the request's body does not count. *text*: the phrase of the status if it is empty, as "Not Found".
+    *headers* are added to the response. *detail*: anything JSON can say; a program finds it as ``errors`` in the
+    problem details. How it is sent: ``error_responses``.
     """
 
     def __init__(
-        self, status: int, text: str = "", *, headers: tuple[tuple[bytes, bytes], ...] = (), detail: object = None
+        self,
+        status: int,
+        text: str = "",
+        *,
+        headers: Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] = (),
+        detail: object = None,
     ) -> None:
         if not 400 <= status <= 599:
             raise ValueError(f"HTTPError.status must be 400 to 599, not {status!r}: return a Response instead")
-        super().__init__(status, text)
         self.status = status
-        self.text = text
+        self.text = text or phrase(status)
         self.headers = headers
         self.detail = detail
+        super().__init__(status, self.text)
+
+
+def phrase(status: int) -> str:
+    """Return the reason phrase of an error *status*, the same in each version of Python."""
+    if status in _PHRASES:
+        return _PHRASES[status]
+    if status in HTTPStatus._value2member_map_:
+        return HTTPStatus(status).phrase
+    return "Client Error" if status < 500 else "Server Error"  # its class: RFC 9110, 15

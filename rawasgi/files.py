@@ -3,13 +3,9 @@
 How much of it is sent is representation.py's to say, how sendfile.py's.
 """
 
-import asyncio
-import errno
-import logging
 import mimetypes
 import os
-import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator
 from functools import partial
 from typing import Protocol
 from urllib.parse import quote
@@ -17,23 +13,19 @@ from urllib.parse import quote
 from rawasgi import headers as fields
 from rawasgi import paths, respond
 from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send
-from rawasgi.errors import AppError
+from rawasgi.error_responses import error_response
+from rawasgi.errors import AppError, HTTPError
 from rawasgi.inbox import Inbox
+from rawasgi.opening import open_below, open_file, segments
 from rawasgi.preconditions import ENTITY_TAG
 from rawasgi.representation import Parts, Representation, answer
 from rawasgi.respond import Fields
-from rawasgi.response import Response
 from rawasgi.sendfile import File, FileParts
 from rawasgi.sending import Streaming
 from rawasgi.streams import owned
+from rawasgi.websocket import WebSocket, websocket_app
 
-_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
-
-_NOT_FOUND = respond.text("Not Found", 404)
-_NOT_ALLOWED = respond.text("Method Not Allowed", 405, {"allow": "GET, HEAD"})
-_BUSY = respond.text("Service Unavailable", 503, {"retry-after": "1"})
-
-logger: logging.Logger = logging.getLogger("rawasgi")
+_NOT_ALLOWED = error_response(HTTPError(405, headers={"allow": "GET, HEAD"}))
 
 
 class Seekable(Protocol):
@@ -72,7 +64,11 @@ def file(
         if _refuses(_http(scope), receive, status):
             await _NOT_ALLOWED(scope, receive, send)
             return
-        opened = await _open(partial(_opened, name))
+        try:
+            opened = await open_file(name)
+        except HTTPError as error:
+            await error_response(error)(scope, receive, send)
+            return
         await _serve(opened, scope, receive, send, media_type, pairs, status)
 
     return app
@@ -113,28 +109,50 @@ def content(
     return app
 
 
-def directory(root: "str | os.PathLike[str]", *, index: str | None = "index.html", headers: Fields = None) -> App:
+def directory(
+    root: "str | os.PathLike[str]",
+    *,
+    index: str | None = "index.html",
+    fallback: str | None = None,
+    headers: Fields = None,
+) -> App:
     """Return the app that serves the files under *root*, for ``Router.mount``.
 
     A folder is its *index*, and its path ends with a slash: without one it is redirected. 404 for all that is not
     there, is no regular file, or lies outside, also behind a link: the answer does not tell which. 405 for other
-    methods than GET and HEAD, 503 without a file descriptor. Raises: NotADirectoryError at once, if *root* is none; as
-    ``file``.
+    methods than GET and HEAD, 503 without a file descriptor. A websocket is denied with 404.
+
+    *fallback*: the path, below *root*, of the page of a single-page app. It is the response, with status 200, to a
+    request for a page that would be 404: its Accept names text/html, and the last segment of its path has no dot. So a
+    missing ``/app.js`` is 404, and what a script fetches is too; so is ``/users/j.doe``, which needs a route. Whatever
+    path it is sent for, the fallback has ``Cache-Control: no-cache``, in place of one of *headers*.
+
+    Raises: NotADirectoryError at once if *root* is none, FileNotFoundError if *fallback* is not there; as ``file``.
     """
     folder = os.path.realpath(root)
     if not os.path.isdir(folder):
         raise NotADirectoryError(f"the root of files.directory() must be a folder, not {os.fspath(root)!r}")
+    page = None if fallback is None else _page(folder, fallback)
     pairs = fields.encode(headers)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await _no_websocket(scope, receive, send)
+            return
         http = _http(scope)
         if http["method"] not in ("GET", "HEAD"):
             await _NOT_ALLOWED(scope, receive, send)
             return
-        names = segments(paths.own_path(http))
         last = http["path"].rpartition("/")[2]
-        opened = _NOT_FOUND if names is None else await _open(partial(_opened_below, folder, names, index, last))
-        await _serve(opened, scope, receive, send, None, pairs, 200)
+        try:
+            opened = await _find(folder, http, last, index, page)
+        except IsADirectoryError:
+            # Relative: no host and no scheme, whatever the path holds.
+            await respond.redirect(quote(last, safe="") + "/")(scope, receive, send)
+        except HTTPError as error:
+            await error_response(error)(scope, receive, send)
+        else:
+            await _serve(opened, scope, receive, send, None, _as_page(pairs) if opened.path == page else pairs, 200)
 
     return app
 
@@ -186,38 +204,8 @@ def _disposed(headers: Fields, filename: str | None, inline: bool) -> list[tuple
     return pairs
 
 
-async def _open(opening: Callable[[], File | Response]) -> File | Response:
-    """Run *opening* in a thread; what it opens after we were cancelled is closed."""
-    future = asyncio.get_running_loop().run_in_executor(None, opening)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        future.add_done_callback(_close_unused)
-        raise
-
-
-def _close_unused(future: "asyncio.Future[File | Response]") -> None:
-    if not future.cancelled() and future.exception() is None and isinstance(opened := future.result(), File):
-        opened.close()
-
-
-def _opened(name: str) -> File | Response:
-    try:
-        return File(os.path.abspath(name))
-    except (OSError, ValueError) as error:  # ValueError: a NUL in it
-        return _unopened(error)
-
-
-def _unopened(error: OSError | ValueError) -> Response:
-    """Return the answer for a file that could not be opened because of *error*."""
-    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        logger.warning("%s", error)
-        return _BUSY
-    return _NOT_FOUND
-
-
 async def _serve(
-    opened: File | Response,
+    opened: File,
     scope: Scope,
     receive: Receive,
     send: Send,
@@ -225,10 +213,7 @@ async def _serve(
     pairs: list[tuple[bytes, bytes]],
     status: int,
 ) -> None:
-    """Answer with an open file, and close it; or with what is to be answered in its place."""
-    if isinstance(opened, Response):
-        await opened(scope, receive, send)
-        return
+    """Send an open file, and close it."""
     try:
         tag = tag_of(opened.modified_ns, opened.size)
         kind = media_type or media_type_of(opened.path)
@@ -256,35 +241,45 @@ def media_type_of(path: str) -> str:
 # A folder
 
 
-def segments(path: str, windows: bool = os.name == "nt") -> list[str] | None:
-    """Split the *path* below a folder; None if it could lead out of it, or to a device.
-
-    The last one is empty if the path ends with a slash.
-    """
-    names = path.removeprefix("/").split("/")
-    for place, name in enumerate(names, 1):
-        if name in (".", "..") or "\0" in name or "\\" in name or (not name and place < len(names)):
-            return None
-        if windows and (":" in name or name.endswith((" ", ".")) or _DEVICE.fullmatch(name)):
-            return None
-    return names
+@websocket_app
+async def _no_websocket(websocket: WebSocket) -> None:
+    raise HTTPError(404)
 
 
-def _opened_below(folder: str, names: list[str], index: str | None, last: str) -> File | Response:
-    """Open what is at *names*; a folder's path with a *last* segment is redirected to the same path with a slash."""
+def _page(folder: str, fallback: str) -> str:
+    """Return the absolute path of the *fallback*."""
+    names = segments(fallback)
+    path = os.path.realpath(os.path.join(folder, *names or ()))
+    if names is None or os.path.commonpath([folder, path]) != folder or not os.path.isfile(path):
+        raise FileNotFoundError(f"the fallback of files.directory() must be a file below {folder!r}, not {fallback!r}")
+    return path
+
+
+async def _find(folder: str, scope: HTTPScope, last: str, index: str | None, page: str | None) -> File:
+    """Open the file for a path that ends with the segment *last*. Raises: IsADirectoryError if a slash is missing."""
+    names = segments(paths.own_path(scope))
+    if names is None:
+        raise HTTPError(404)
     try:
-        path = os.path.realpath(os.path.join(folder, *names))  # of what is behind the links, not of what they are
-        if os.path.commonpath([folder, path]) != folder:
-            return _NOT_FOUND
-        opened = File(path)
+        return await open_below(folder, names, None if last else index)
     except IsADirectoryError:
         if last:
-            # Relative: no host and no scheme, whatever the path holds.
-            return respond.redirect(quote(last, safe="") + "/")
-        return _NOT_FOUND if index is None else _opened_below(folder, [*names, index], None, index)
-    except (OSError, ValueError) as error:  # ValueError: half of a surrogate pair
-        return _unopened(error)
-    if names[-1]:
-        return opened
-    opened.close()
-    return _NOT_FOUND
+            raise
+        error = HTTPError(404)
+    except HTTPError as refusal:
+        error = refusal
+    if page is not None and error.status == 404 and "." not in last and _names_html(scope):
+        return await open_file(page)
+    raise error
+
+
+def _names_html(scope: HTTPScope) -> bool:
+    """Return whether the request is for a page: ``*/*`` is what scripts, images and ``fetch()`` ask for, too."""
+    accept = fields.joined(scope["headers"], b"accept") or b""
+    names = {element.partition(b";")[0].strip().lower() for element in accept.split(b",")}
+    return b"text/html" in names and fields.accepts(accept, ["text/html"]) is not None
+
+
+def _as_page(pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    # A page names the scripts of one build. Kept for longer, it asks the next build for what is not there any more.
+    return [*fields.replace(pairs, b"cache-control", b"no-cache"), (b"vary", b"Accept")]

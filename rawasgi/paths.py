@@ -81,6 +81,18 @@ class Pattern:
     segments: tuple[str | None, ...]
     parameters: tuple[Parameter, ...]
 
+    # The two names by which OpenTelemetry, Sentry and Starlette's middleware read the route of a scope.
+
+    @property
+    def path(self) -> str:
+        """The text."""
+        return self.text
+
+    @property
+    def path_format(self) -> str:
+        """The text without converters: ``/users/{id}``."""
+        return _PARAMETER.sub(r"{\1}", self.text)
+
     @property
     def takes_rest(self) -> bool:
         """Whether the last segment is ``{...:path}``."""
@@ -251,6 +263,11 @@ def _text(value: object) -> str:
     if isinstance(value, float) and "e" in repr(value):
         return f"{value:.1074f}".rstrip("0").rstrip(".")  # exact: 2 ** -1074 is the smallest
     return str(value)
+
+
+def quoted(path: str) -> str:
+    """Return *path* percent-encoded, with its slashes."""
+    return quote(path, safe=_PCHAR + "/", errors="replace")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -11,7 +11,9 @@ from typing import TypeAlias
 
 from rawasgi import headers as fields
 from rawasgi import preconditions, ranges
-from rawasgi.asgi import HTTPScope
+from rawasgi.asgi import App, HTTPScope
+from rawasgi.error_responses import error_response
+from rawasgi.errors import HTTPError
 from rawasgi.ranges import Slice
 from rawasgi.response import Response
 from rawasgi.sendfile import FileParts
@@ -37,7 +39,7 @@ class Representation:
     status: int = 200
 
 
-def answer(scope: HTTPScope, whole: Representation, body: Body) -> Response:
+def answer(scope: HTTPScope, whole: Representation, body: Body) -> App:
     """Return the response to *scope*: 200, 206, 304, 412 or 416; *body* is called only if there is one to send.
 
     Only a 200 to GET or HEAD has preconditions (RFC 9110, 13.2.1), only one to GET has ranges (14.2).
@@ -56,13 +58,13 @@ def answer(scope: HTTPScope, whole: Representation, body: Body) -> Response:
         if status == 304:  # with nothing that speaks of a body (15.4.5)
             return Response(b"", 304, tuple(pair for pair in pairs if not pair[0].startswith(b"content-")))
         if status == 412:
-            return Response(b"", 412, ((b"content-length", b"0"),))
+            return error_response(HTTPError(412))
         if scope["method"] == "GET" and preconditions.is_same(asked, tag, whole.modified, time.time()):
             wanted = fields.getlist(asked, b"range")
             slices = ranges.parse(wanted[0], whole.size) if len(wanted) == 1 else None
     if slices == []:
         unsatisfied = (b"content-range", ranges.unsatisfied(whole.size))
-        return Response(b"", 416, (unsatisfied, (b"accept-ranges", b"bytes"), (b"content-length", b"0")))
+        return error_response(HTTPError(416, headers=(unsatisfied, (b"accept-ranges", b"bytes"))))
     fields.setdefault(pairs, b"content-type", whole.media_type.encode("latin-1"))
     if slices is None:
         parts: Parts = ((0, whole.size),)

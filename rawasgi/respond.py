@@ -8,6 +8,8 @@ from rawasgi import headers as fields
 from rawasgi import streams
 from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.content_length import STATUSES_WITHOUT_LENGTH
+from rawasgi.error_responses import error_response
+from rawasgi.errors import HTTPError
 from rawasgi.failures import told
 from rawasgi.formats import chat_chunks as _chat_chunks
 from rawasgi.formats import csv as _csv
@@ -238,7 +240,7 @@ def negotiate(
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         await streams.close(source)
-        await text(f"there is {', '.join(kinds)} here", 406, {"vary": "Accept"})(scope, receive, send)
+        await error_response(HTTPError(406, f"there is {', '.join(kinds)} here"))(scope, receive, send)
 
     return refuse
 

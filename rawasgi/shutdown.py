@@ -30,14 +30,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 
 from rawasgi import headers as fields
-from rawasgi import respond
 from rawasgi.asgi import App, HTTPResponseStart, HTTPScope, Receive, Scope, Send, Sent
 from rawasgi.content_length import STATUSES_WITHOUT_BODY
+from rawasgi.error_responses import error_response
+from rawasgi.errors import HTTPError
 from rawasgi.formats import csv, json_seq, json_text, ndjson, sse
 from rawasgi.formats.endings import CutOff, Failure
 from rawasgi.inbox import Inbox
 from rawasgi.outcomes import Outcome, outcome_of
-from rawasgi.response import Response
 from rawasgi.signals import before_handlers
 from rawasgi.websocket import WebSocket
 
@@ -134,9 +134,9 @@ class Drain:
         farewell = self._farewells.get(media_type)
         return None if farewell is None else farewell(begun)
 
-    def _refusal(self) -> Response:
+    def _refusal(self) -> App:
         again = f"{max(1, round(self._seconds()))}"
-        return respond.text("Service Unavailable", 503, {"retry-after": again, "connection": "close"})
+        return error_response(HTTPError(503, headers={"retry-after": again, "connection": "close"}))
 
     def _seconds(self) -> float:
         return random.uniform(*self._retry)  # to be unlike the others is all it is for

@@ -18,12 +18,14 @@ from rawasgi.asgi import (
     WebSocketReceived,
     WebSocketScope,
 )
+from rawasgi.connection import Connection
+from rawasgi.error_responses import error_response
 from rawasgi.errors import AppError, Disconnected, HTTPError, OutOfOrder
 from rawasgi.response import Response
 from rawasgi.states import WEBSOCKET, Order
 
 
-class WebSocket:
+class WebSocket(Connection[WebSocketScope]):
     """One websocket: ``accept`` or ``deny`` it, then ``send``, ``receive`` or iterate, then ``close``.
 
     ``disconnected``: the client left; ``code``, ``reason``: how, if it said so. What is legal when is the table
@@ -31,7 +33,7 @@ class WebSocket:
     """
 
     def __init__(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
-        self.scope = scope
+        super().__init__(scope)
         self.code: int | None = None
         self.reason: str = ""
         self._receive = receive
@@ -46,16 +48,6 @@ class WebSocket:
     def undecided(self) -> bool:
         """Whether it was neither accepted nor denied yet."""
         return not self.disconnected and self._order.state in ("connecting", "handshake")
-
-    @property
-    def state(self) -> dict[str, object]:
-        """What the lifespan left; empty if the server has none."""
-        return self.scope.get("state", {})
-
-    def header(self, name: str) -> str | None:
-        """Return the first value of the header *name*, as latin-1, or None."""
-        value = fields.get(self.scope["headers"], name.encode("latin-1"))
-        return None if value is None else value.decode("latin-1")
 
     # The handshake
 
@@ -239,10 +231,8 @@ async def _talk(function: Talk, websocket: WebSocket) -> None:
     except Exception as error:
         refused = isinstance(error, HTTPError) and websocket.undecided
         with suppress(Disconnected):  # it must not hide the error
-            if isinstance(error, HTTPError) and websocket.undecided:
-                await websocket.deny(error.status, error.text, error.headers)
-            elif websocket.undecided:
-                await websocket.deny(500, "Internal Server Error")
+            if websocket.undecided:
+                await websocket.deny_with(error_response(error if isinstance(error, HTTPError) else HTTPError(500)))
             else:
                 await websocket.close(1011)
         if not refused:

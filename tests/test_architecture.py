@@ -17,7 +17,8 @@ FLOORS = [
     {"asgi", "errors", "outcomes", "servers"},
     {"formats", "states", "paths", "ranges", "codings", "signals"},
     {"headers"},
-    {"preconditions", "content_length"},
+    {"preconditions", "content_length", "cookies", "url", "parameters", "json_input"},
+    {"connection"},
     {"streams"},
     {"journal"},
     {"listening"},
@@ -29,9 +30,10 @@ FLOORS = [
     {"sending"},
     {"sendfile"},
     {"response"},
-    {"respond"},
     {"error_responses"},
+    {"respond"},
     {"representation", "websocket"},
+    {"opening", "mounting"},
     {"files"},
     {"handling", "lifespans", "background", "compression", "decompression", "shutdown"},
     {"routing", "familiar"},
@@ -57,7 +59,13 @@ DOORS = {
     "rawasgi",
 }  # may import what stands behind them
 NO_ASGI = {"formats": set[str](), "streams": set[str](), "journal": {"formats", "streams"}}  # what each may import
-NO_AWAIT = ("formats", "states", "headers", "paths", "ranges", "preconditions", "content_length", "codings")
+NO_AWAIT = {"formats", "states", "headers", "paths", "ranges", "preconditions", "content_length", "codings"} | {
+    "cookies",
+    "url",
+    "parameters",
+    "json_input",
+    "connection",
+}
 WAITING = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
 
 # Where each kind of message is written; asgi.py, states.py and dev/ speak of all of them.

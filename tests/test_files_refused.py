@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from clock import run
 
-from rawasgi import Router, files
+from rawasgi import Router, files, opening
 from rawasgi.asgi import App
 from rawasgi.dev.client import Result, fetch
 from rawasgi.familiar import FileResponse
@@ -95,7 +95,7 @@ def test_without_a_file_descriptor_the_answer_is_503(
         raise OSError(number, "too many", path)
 
     app = APPS[name](path)
-    monkeypatch.setattr(files, "File", fail)
+    monkeypatch.setattr(opening, "File", fail)
     answer = ask(app, "GET")
     assert (answer.status, answer.header("retry-after"), answer.body) == (503, "1", b"Service Unavailable")
     assert caplog.record_tuples == [("rawasgi", logging.WARNING, f"[Errno {number}] too many: '{path}'")]
@@ -106,5 +106,5 @@ def test_any_other_file_that_cannot_be_opened_is_404(number: int, path: Path, mo
     def fail(path: str) -> None:
         raise OSError(number, "no", path)
 
-    monkeypatch.setattr(files, "File", fail)
+    monkeypatch.setattr(opening, "File", fail)
     assert ask(files.file(path), "GET").status == 404

@@ -230,8 +230,9 @@ def test_an_http_error_is_the_answer() -> None:
     result = answer(raising(HTTPError(402, "pay", headers=((b"x-price", b"1"),))))
     assert (result.status, result.text, result.header("x-price")) == (402, "pay", "1")
     assert result.header("content-type") == "text/plain; charset=utf-8"
-    result = answer(raising(HTTPError(422, "unseen", headers=((b"x-price", b"1"),), detail=[1])))
-    assert (result.status, result.json(), result.header("x-price")) == (422, {"detail": [1]}, "1")
+    problem = {"title": "Unprocessable Content", "status": 422, "detail": "no", "errors": [1]}
+    result = answer(raising(HTTPError(422, "no", headers=((b"x-price", b"1"),), detail=[1])))
+    assert (result.status, result.json(), result.header("x-price")) == (422, problem, "1")
 
 
 @pytest.mark.parametrize("wait", [None, 0.0])

@@ -158,17 +158,18 @@ def test_a_method_that_a_route_has_not_goes_to_the_mount() -> None:
     assert ask(router, "/a/x", method="POST").text == "mount"
 
 
-@pytest.mark.parametrize("prefix", ["", "/", "a", "/a/", "a/"])
+@pytest.mark.parametrize("prefix", ["a", "/a/", "a/", "//"])
 def test_a_prefix_begins_with_a_slash_and_does_not_end_with_it(prefix: str) -> None:
     with pytest.raises(ValueError, match="must begin with / and not end with it"):
         Router().mount(prefix, seen)
 
 
 @pytest.mark.parametrize("path", ["/a/kept", "/top/7", "/a/b/x/7", "/a/b/seen", "/none"])
-def test_the_scope_that_was_given_is_not_changed(path: str) -> None:
+def test_of_the_scope_that_was_given_no_key_of_the_spec_is_changed(path: str) -> None:
     async def kept(scope: Scope, receive: Receive, send: Send) -> None:
         before = dict(scope)
         await nested()(scope, receive, send)
-        assert dict(scope) == before
+        added = {"route", "endpoint", "path_params", "rawasgi.routers"}
+        assert {key: value for key, value in scope.items() if key not in added} == before
 
     assert ask(kept, f"/api{path}", "/api").status == (404 if path == "/none" else 200)

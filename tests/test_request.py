@@ -38,15 +38,16 @@ def read(function: Callable[[Request], object], target: str = "/", **options: Un
 
 
 def refusal(function: Callable[[Request], object], target: str = "/", **options: Unpack[Options]) -> object:
-    """What is said of the one bad parameter."""
+    """What the response says of the one bad parameter."""
     answer = ask(function, target, **options)
     assert answer.status == 422
-    assert answer.header("content-type") == "application/json"
+    assert answer.header("content-type") == "application/problem+json"
     value = answer.json()
     assert isinstance(value, dict)
-    assert value.keys() == {"detail"}
-    (detail,) = value["detail"]
-    return detail
+    assert value.keys() == {"title", "status", "detail", "errors"}
+    (error,) = value["errors"]
+    assert value["detail"] == error["msg"]
+    return error
 
 
 # The head
@@ -229,7 +230,9 @@ def test_no_query_of_60_kb_costs_more_than_20_ms_cve_2026_53539(query: bytes) ->
         (lambda r: r.param("number", int), 7),
         (lambda r: r.param("number", int, minimum=7, maximum=7), 7),
         (lambda r: r.param("number", float), 7.0),
-        (lambda r: r.param("number"), "7"),
+        (lambda r: r.param("number"), 7),
+        (lambda r: r.param("number", str), "7"),
+        (lambda r: r.param("number", lambda text: text * 2), "77"),
         (lambda r: r.param("ratio", float), 1e22),
     ],
 )

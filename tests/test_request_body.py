@@ -1,6 +1,7 @@
 """A request's body, and whether the client is still there."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Unpack
@@ -135,6 +136,40 @@ def test_many_small_chunks_cost_no_more_than_their_bytes_cve_2025_69229() -> Non
 # As a stream
 
 
+def test_a_stream_may_have_a_limit_and_gives_no_byte_past_it() -> None:
+    came: list[bytes] = []
+
+    async def reads(request: Request) -> None:
+        async for chunk in request.stream(limit_bytes=3):
+            came.append(chunk)
+
+    assert posted(reads, [b"ab", b"c"]).status == 204
+    client = posted(reads, [b"ab", b"cd", b"ef"])
+    assert (client.status, client.body) == (413, b"the body must not be longer than 3 bytes")
+    assert came == [b"ab", b"c", b"ab"]
+    assert sum(message.direction == "receive" for message in client.messages) == 2
+
+
+def test_a_stream_that_says_it_is_too_long_is_413_before_it_is_read() -> None:
+    async def reads(request: Request) -> None:
+        async for _ in request.stream(limit_bytes=3):
+            pass
+
+    client = posted(reads, [b"ab", b"cd"], headers={"content-length": "4"})
+    assert client.status == 413
+    assert not any(message.direction == "receive" for message in client.messages)
+
+
+def test_the_limit_of_a_stream_counts_what_body_has_read() -> None:
+    async def reads(request: Request) -> list[str]:
+        assert await request.body() == b"abcd"
+        with pytest.raises(HTTPError):
+            await anext(request.stream(limit_bytes=1))
+        return [chunk.decode() async for chunk in request.stream(limit_bytes=4)]
+
+    assert posted(reads, [b"ab", b"cd"]).body == b'["ab","cd"]'
+
+
 def test_the_body_comes_as_a_stream_while_the_response_streams() -> None:
     async def upper(request: Request) -> AsyncIterator[bytes]:
         async for chunk in request.stream():
@@ -235,18 +270,49 @@ DEEP = 100_000
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "reason"),
     [
-        *(b"", b"{", b"[1,]", b"{'a':1}", b"1 2", b"NaN", b"[-Infinity]", b"1" * 5000),
-        *(b"\xff", "1".encode("utf-16"), b'"\xed\xa0\x80"'),
-        *(b"[" * DEEP, b"[" * DEEP + b"]" * DEEP, b'{"a":' * DEEP),
+        (b"", "it is empty"),
+        (b" \r\n", "it is empty"),
+        (b"\xef\xbb\xbf", "it is empty"),
+        (b"{", "Expecting property name enclosed in double quotes: line 1 column 2"),
+        (b"{'a':1}", "Expecting property name enclosed in double quotes: line 1 column 2"),
+        (b'{"a": 1,\n "b" 2}', "Expecting ':' delimiter: line 2 column 6"),
+        (b"1 2", "Extra data: line 1 column 3"),
+        (b"NaN", "JSON has no NaN"),
+        (b"[-Infinity]", "JSON has no -Infinity"),
+        (b"1" * 5000, "a number has too many digits"),
+        (b"\xff", "byte 1 is not UTF-8"),
+        (b'{"\xe4\xbd\xa0":"\xed\xa0\x80"}', "byte 9 is not UTF-8"),
+        ("1".encode("utf-16"), "byte 1 is not UTF-8"),
+        *((body, "nested too deep") for body in (b"[" * DEEP, b"[" * DEEP + b"]" * DEEP, b'{"a":' * DEEP)),
     ],
-    ids=lambda body: repr(body[:12]),
+    ids=lambda part: repr(part[:12]),
 )
-def test_what_is_not_json_is_400_and_no_bomb(body: bytes) -> None:
+def test_what_is_not_json_is_400_that_names_the_place_and_no_bomb(body: bytes, reason: str) -> None:
     client = posted(echo_json, [body])
     assert client.status == 400
-    assert client.body == b"the body must be JSON (RFC 8259)"
+    assert client.body.decode() == f"the body must be JSON (RFC 8259): {reason}"
+
+
+def test_a_comma_too_many_is_named_as_this_python_names_it() -> None:
+    assert posted(echo_json, [b"[1,]"]).body.endswith(
+        b": line 1 column 4" if sys.version_info < (3, 13) else b"column 3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        *((kind, 200) for kind in ("application/json", "application/json; charset=utf-8", 'a/b; charset="UTF-8"; c=d')),
+        *((kind, 200) for kind in ("", "text/plain;charset=us-ascii", "application/json; charset", ";;;=")),
+        *((f"application/json;charset={name}", 415) for name in ("utf-16", "gbk", "", "iso-8859-1")),
+    ],
+)
+def test_json_is_utf_8_whatever_its_type(content_type: str, status: int) -> None:
+    client = posted(echo_json, [b"1"], headers={"content-type": content_type})
+    assert client.status == status
+    assert status == 200 or client.body.startswith(b"the body must be JSON in UTF-8 (RFC 8259, 8.1), not in '")
 
 
 def test_json_has_the_limit_of_the_body() -> None:

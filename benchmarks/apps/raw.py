@@ -102,7 +102,7 @@ def compressed() -> App:
 
 
 async def item(request: Request) -> str:
-    return request.param("item")
+    return request.param("item", str)
 
 
 def routed(count: int) -> App:

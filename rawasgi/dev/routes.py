@@ -118,8 +118,8 @@ class _Reader:
             for method, app in answering.items():
                 function = app.function if isinstance(app, Handler) else app
                 self.found.append(Route(method, prefix + path, function, app, router, path, host))
-        for path, app in router._mounts:
-            self.read(app, prefix + path, host)
+        for mount in router._mounts:
+            self.read(mount.app, prefix + mount.prefix, host)
 
 
 def effective(routes: Iterable[Any]) -> Iterator[Any]:

@@ -31,14 +31,12 @@ from rawasgi.formats import json_text
 from rawasgi.formats.decoding import BaseDecoder
 from rawasgi.formats.endings import CutOff, Done, Failure
 from rawasgi.formats.limits import TooLarge
-from rawasgi.formats.tokens import TOKEN, check_field
+from rawasgi.formats.tokens import TOKEN, check_field, parse_parameters
 
 _Step: TypeAlias = "Callable[[Decoder, list[Part]], bool]"
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 _PADDING = re.compile(rb"[ \t]*")
-_TYPE = re.compile(r"[ \t]*multipart/[^;\s]+[ \t]*", re.IGNORECASE)
-_PARAMETER = re.compile(r';[ \t]*(?:([^\s;="]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*))?[ \t]*')
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +61,9 @@ class NotMultipart(ValueError):
 def boundary_of(content_type: str | bytes) -> str:
     """Return the boundary of a Content-Type. Raises: ValueError for no multipart, and without one valid boundary."""
     text = content_type.decode("latin-1") if isinstance(content_type, bytes) else content_type
-    found = _TYPE.match(text)
-    boundaries = []
-    while found is not None and found.end() < len(text):
-        found = _PARAMETER.match(text, found.end())
-        if found is not None and (found[1] or "").lower() == "boundary":
-            quoted = found[2].startswith('"')
-            boundaries.append(re.sub(r"\\(.)", r"\1", found[2][1:-1]) if quoted else found[2])
-    if found is None or len(boundaries) != 1:
+    media_type, parameters = parse_parameters(text) or ("", [])
+    boundaries = [value for name, value in parameters if name == "boundary"]
+    if not media_type.lower().startswith("multipart/") or len(boundaries) != 1:
         raise ValueError(
             f"a Content-Type must be multipart/…; boundary=…, with one boundary, not {short(content_type)}"
         )

@@ -1,11 +1,13 @@
 """Names and values of header fields, as HTTP and MIME both have them.
 
-Spec: RFC 9110, 5.1 "Field Names", 5.5 "Field Values", 5.6.2 "Tokens".
+Spec: RFC 9110, 5.1 "Field Names", 5.5 "Field Values", 5.6.2 "Tokens", 5.6.6 "Parameters".
 """
 
 import re
 from reprlib import repr as short
 
+_MAIN = re.compile(r"[ \t]*([^;\s]+)[ \t]*")
+_PARAMETER = re.compile(r';[ \t]*(?:([^\s;="]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*))?[ \t]*')
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
@@ -17,3 +19,19 @@ def check_field(name: bytes, value: bytes) -> None:
         raise ValueError(
             f"header {name.decode()} must be one line without NUL, not {short(value)}: percent-encode the text"
         )
+
+
+def parse_parameters(text: str) -> tuple[str, list[tuple[str, str]]] | None:
+    """Split ``text/plain; charset="utf-8"`` into what is before the parameters, and those, the names in lowercase.
+
+    None if *text* is no such value. Quoted values are unquoted.
+    """
+    found = _MAIN.match(text)
+    main = "" if found is None else found[1]
+    parameters: list[tuple[str, str]] = []
+    while found is not None and found.end() < len(text):
+        found = _PARAMETER.match(text, found.end())
+        if found is not None and found[1] is not None:
+            value = found[2]
+            parameters.append((found[1].lower(), re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] == '"' else value))
+    return None if found is None else (main, parameters)
