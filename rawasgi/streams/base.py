@@ -34,16 +34,30 @@ async def close(*streams: object) -> None:
 
     What has no ``aclose`` needs none. A source is given with its iterator, which may be an async generator of its own
     (``async def __aiter__``); what is both is closed once, and the iterator of a CloseOnce is left to that. Raises: the
-    last error, once all are closed; the earlier ones are its context.
+    last error, once all are closed; the earlier ones are its context. The GeneratorExit of a generator that yields
+    inside a TaskGroup is no error.
     """
     for index in range(len(streams) - 1, -1, -1):
         aclose = getattr(streams[index], "aclose", None)
         if aclose is not None and not (index and _closes(streams[index - 1], streams[index])):
             try:
                 await aclose()
-            except BaseException:
+            except BaseException as error:
                 await close(*streams[:index])
-                raise
+                raised = _without_exit(error)
+                if raised is error:
+                    raise
+                if raised is not None:
+                    raise raised from None
+                return
+
+
+def _without_exit(error: BaseException) -> BaseException | None:
+    """Return *error* without the GeneratorExit by which a generator was closed; None if there was nothing else.
+
+    A generator that yields inside a TaskGroup, of asyncio or anyio, raises a group in its place (PEP 789).
+    """
+    return error.split(GeneratorExit)[1] if isinstance(error, BaseExceptionGroup) else error
 
 
 def _closes(source: object, items: object) -> bool:

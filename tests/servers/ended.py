@@ -1,10 +1,14 @@
-"""Streams that end in each way; /outcomes returns what ``on_end`` was called with, by the path."""
+"""Streams that end in each way; /outcomes returns what ``on_end`` was called with, by the path.
+
+/in/<scope>/<seconds> yields inside of a scope, with that pause between items; /closed returns what was closed there.
+"""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
+import anyio
 from fastapi import FastAPI
 
 from rawasgi import Request, Router, respond, streams
@@ -68,6 +72,34 @@ async def left(request: Request) -> object:
 @router.get("/slow")
 async def slow(request: Request) -> object:
     return respond.sse(endless(), send=0.5)
+
+
+SCOPES: dict[str, Callable[[], Any]] = {
+    "group": asyncio.TaskGroup,
+    "anyio": anyio.create_task_group,
+    "timeout": lambda: asyncio.timeout(1000),
+}
+closed: list[str] = []
+
+
+@router.get("/in/{scope}/{pause}")
+async def scoped(request: Request) -> AsyncIterator[bytes]:
+    name, pause = request.param("scope", str), request.param("pause", float)
+    task = asyncio.current_task()
+    try:
+        async with SCOPES[name]():
+            while True:
+                yield bytes(10 if pause else 1_000_000)
+                if pause:
+                    await asyncio.sleep(pause)
+    finally:
+        await asyncio.sleep(0.01)
+        closed.append(f"{name} {'in its task' if asyncio.current_task() is task else 'elsewhere'}")
+
+
+@router.get("/closed")
+async def what_was_closed(request: Request) -> dict[str, list[str]]:
+    return {"closed": closed}
 
 
 @router.get("/outcomes")

@@ -1,11 +1,11 @@
-"""The outcome of each response on real servers, our router mounted in FastAPI, asked by httpx."""
+"""How responses end on real servers: their outcomes, and sources that are left inside of a scope."""
 
 import asyncio
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from serving import PATIENCE, Server
+from serving import PATIENCE, Server, silent
 
 WANTED = {
     "/whole": ["COMPLETE"],
@@ -48,3 +48,23 @@ def test_each_response_has_the_outcome_that_its_client_saw(server: Server) -> No
                 return outcomes  # type: ignore[no-any-return]
 
             assert asyncio.run(found()) == WANTED
+
+
+def test_a_source_that_is_left_inside_of_a_scope_is_closed_there_and_logs_nothing(server: Server) -> None:
+    wanted = []
+    before = server.log
+    with server.httpx() as client:
+        for name in ("group", "anyio", "timeout"):
+            for pause in (0, 0.05):  # at its yield, and while it waits
+                with client.stream("GET", f"/in/{name}/{pause}") as answer:
+                    next(answer.iter_bytes())
+                wanted.append(f"{name} in its task")
+
+    async def found() -> list[str]:
+        async with asyncio.timeout(PATIENCE):
+            while len(closed := (await server.seen("/closed"))["closed"]) < len(wanted):
+                await asyncio.sleep(0.05)
+        return list(closed)
+
+    assert sorted(asyncio.run(found())) == sorted(wanted)
+    assert silent(server, before)
