@@ -2,7 +2,7 @@
 
 ``Disconnected``: nobody's. ``ProtocolError``: ASGI was broken, by the app (``AppError``, and ``OutOfOrder`` for a legal
 message at the wrong moment) or by the server (``ServerError``). ``FileChanged``: whoever writes that file.
-``HTTPError``: the response to a request is this status.
+``HTTPError``: the response to a request is this status. ``InvalidMessage``: a websocket's client.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,6 +39,10 @@ class ServerError(ProtocolError):
 
 class FileChanged(Exception):
     """A file was changed while it was sent: what has been sent is not what was promised."""
+
+
+class InvalidMessage(ValueError):
+    """A client has sent a websocket message that is not JSON; the text says what is wrong and where, for the client."""
 
 
 class HTTPError(Exception):

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from rawasgi import headers as fields
+from rawasgi import json_input
 from rawasgi.asgi import (
     App,
     HTTPDisconnect,
@@ -20,9 +21,12 @@ from rawasgi.asgi import (
 )
 from rawasgi.connection import Connection
 from rawasgi.error_responses import error_response
-from rawasgi.errors import AppError, Disconnected, HTTPError, OutOfOrder
+from rawasgi.errors import AppError, Disconnected, HTTPError, InvalidMessage, OutOfOrder
+from rawasgi.formats import json_text
 from rawasgi.response import Response
 from rawasgi.states import WEBSOCKET, Order
+
+_MAX_REASON_BYTES = 123
 
 
 class WebSocket(Connection[WebSocketScope]):
@@ -137,14 +141,42 @@ class WebSocket(Connection[WebSocketScope]):
         text = message.get("text")
         return text if text is not None else message.get("bytes") or b""
 
+    async def send_json(
+        self, value: object, *, binary: bool = False, dumps: Callable[[object], str | bytes] = json_text.compact
+    ) -> None:
+        """Send *value* as JSON in one message, of text or *binary*.
+
+        *dumps*: another encoder. Raises: ValueError for NaN and Infinity, TypeError for what JSON cannot say, and then
+        nothing is sent; as ``send``.
+        """
+        encoded = dumps(value)
+        text = encoded if isinstance(encoded, str) else encoded.decode()
+        await self.send(text.encode() if binary else text)
+
+    async def receive_json(self) -> Any:
+        """Return the next message, text or binary, read as JSON.
+
+        Raises: InvalidMessage if it is none, as for NaN, and for a binary one that is not UTF-8. The websocket is open
+        then, and the next message can be received. If the function of ``websocket_app`` does not catch it, the
+        websocket is closed with 1007 and the text as its reason, and nothing is logged: it is the client's fault.
+        Raises as ``receive``, too. Spec: RFC 6455, 7.4.1; RFC 8259.
+        """
+        message = await self.receive()
+        try:
+            return json_input.decode(message.encode("utf-8", "replace") if isinstance(message, str) else message)
+        except ValueError as error:
+            raise InvalidMessage(f"a message must be JSON (RFC 8259): {error}") from None
+
     def __aiter__(self) -> "Messages":
         """Return an iterator over the messages, until the client closes."""
         return Messages(self)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close from our side; nothing, if it is closed already. Sends: websocket.close. Spec: RFC 6455, 7.4."""
-        if len(reason.encode()) > 123:
-            raise ValueError(f"the reason of a close must fit in 123 bytes (RFC 6455, 5.5), not {len(reason.encode())}")
+        if (size := len(reason.encode())) > _MAX_REASON_BYTES:
+            raise ValueError(
+                f"the reason of a close must fit in {_MAX_REASON_BYTES} bytes (RFC 6455, 5.5), not {size}: shorten it"
+            )
         if not self.disconnected and self._order.state in ("connecting", "handshake", "open"):
             await self._pass({"type": "websocket.close", "code": code, "reason": reason})
 
@@ -209,7 +241,7 @@ def websocket_app(function: Talk) -> App:
     """Return the app that runs *function* for each websocket and closes it afterwards.
 
     It is closed with 1000, or with 1011 and a log line of the server's if *function* fails; an HTTPError raised before
-    it was accepted denies it with that. A client that left is no error.
+    it was accepted denies it with that. An InvalidMessage closes it with 1007. A client that left is no error.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -229,13 +261,16 @@ async def _talk(function: Talk, websocket: WebSocket) -> None:
     try:
         await function(websocket)
     except Exception as error:
-        refused = isinstance(error, HTTPError) and websocket.undecided
+        undecided = websocket.undecided
+        is_answer = isinstance(error, HTTPError if undecided else InvalidMessage)
         with suppress(Disconnected):  # it must not hide the error
-            if websocket.undecided:
+            if undecided:
                 await websocket.deny_with(error_response(error if isinstance(error, HTTPError) else HTTPError(500)))
+            elif is_answer:
+                await websocket.close(1007, str(error)[:_MAX_REASON_BYTES])  # of ASCII
             else:
                 await websocket.close(1011)
-        if not refused:
+        if not is_answer:
             raise
     else:
         await websocket.close()
