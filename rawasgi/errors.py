@@ -46,9 +46,10 @@ class InvalidMessage(ValueError):
 
 
 class HTTPError(Exception):
-    """The response is *status*, with *text* for the client; raise it before a stream's first item or first wait.
+    """The response is *status*, with *text* for the client; raise it before the response starts.
 
-    A wait for the request's body does not count. *text*: the phrase of the status if it is empty, as "Not Found".
+    A stream of a handler starts with its first item, or when its source has waited for ``max_start_delay`` (0.5 s). A
+    wait for the request's body does not count. *text*: the phrase of the status if it is empty, as "Not Found".
     *headers* are added to the response. *detail*: anything JSON can say; a program finds it as ``errors`` in the
     problem details. How it is sent: ``error_responses``.
     """

@@ -29,10 +29,13 @@ class HandlerOptions(TypedDict, total=False):
     """What ``handler``, each route and a ``Router`` take; a route's own option goes before that of its Router.
 
     *cancel_on_disconnect* (True): when the client disconnects, a function that returns is cancelled at its ``await``;
-    see ``handler``.
+    see ``handler``. *max_start_delay* (0.5): seconds for which status and headers of a stream wait for its first item,
+    so that an error before it has a status of its own. A stream that is silent for longer starts that much later: 0
+    starts it at its first wait.
     """
 
     cancel_on_disconnect: bool
+    max_start_delay: float
 
 
 _BUSY = HTTPError(503, "Service Unavailable", headers=((b"retry-after", b"1"),))
@@ -82,9 +85,11 @@ class Answering(ABC):
                         inbox.answered = True  # what is not ours answers for itself
                         await response(seen, inbox, send)
                         return
-                sending = response.answer(seen, inbox, send)
+                sending = response.answer(seen, inbox, send, app.max_start_delay)
                 del response  # would stay as long, too
                 await sending
+                if not inbox.answered:  # the client disconnected while the start waited for the first item
+                    await _end_unanswered(seen, inbox, send)
             except HTTPError as error:
                 if inbox.answered:
                     raise
@@ -110,12 +115,20 @@ class Answering(ABC):
 class Handler(Answering):
     """The app of one function: see ``handler``."""
 
-    __slots__ = ("function", "is_stream", "is_watched", "kind")
+    __slots__ = ("function", "is_stream", "is_watched", "kind", "max_start_delay")
 
-    def __init__(self, function: Function, kind: Kind | None, *, cancel_on_disconnect: bool = True) -> None:
+    def __init__(
+        self,
+        function: Function,
+        kind: Kind | None,
+        *,
+        cancel_on_disconnect: bool = True,
+        max_start_delay: float = 0.5,
+    ) -> None:
         self.function: Function = function
         self.kind: Kind = respond.stream if kind is None else kind
         self.is_stream: bool = inspect.isasyncgenfunction(function)
+        self.max_start_delay: float = max_start_delay
         self.is_watched: bool = cancel_on_disconnect and can_wait(function)
 
     def _app(self, scope: Scope) -> tuple[App, Scope]:

@@ -37,6 +37,7 @@ class How(TypedDict, total=False):
     join: bool
     send: float
     cleanup: float
+    max_start_delay: float | None
 
 
 _BEAT = _sse.comment()

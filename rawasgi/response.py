@@ -53,7 +53,7 @@ class Response:
             raise AppError(f"a Response answers http, not {scope['type']}: route it by its kind of scope")
         await self.answer(scope, Inbox.of(receive), send)
 
-    def answer(self, scope: HTTPScope, inbox: Inbox, send: Send) -> Awaitable[None]:
+    def answer(self, scope: HTTPScope, inbox: Inbox, send: Send, max_start_delay: float = 0.0) -> Awaitable[None]:
         """As a call, of whoever has the inbox; itself no coroutine, as each one above a source costs every item."""
         headers = list(self.headers)  # a new list each time: middleware appends to it
         if scope["http_version"] >= "2":
@@ -62,7 +62,7 @@ class Response:
         body = self.body
         bodiless = scope["method"] == "HEAD" or self.status in STATUSES_WITHOUT_BODY
         if isinstance(body, Streaming) and not bodiless:
-            return send_stream(body, start, inbox, send)
+            return send_stream(body, start, inbox, send, max_start_delay)
         if isinstance(body, bytes):
             return _send_whole(b"" if bodiless else body, start, inbox, send)
         if bodiless:

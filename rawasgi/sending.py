@@ -32,9 +32,11 @@ that computes without awaiting shows nothing: there the clock decides, and an it
 **Be fair.** ``await send()`` does not yield to the event loop on uvicorn and hypercorn as long as the client reads, nor
 ever after it disconnected. So we yield ourselves when 5 ms have passed without.
 
-**Fail visibly.** ``http.response.start`` is sent with the first item or before the first wait, so an error before that
-can still become a response of its own. A later error is raised: the server cuts the connection, and the client sees
-that the body is not complete. A client that disconnected is no error: nothing is raised and nothing logged.
+**Fail visibly.** ``http.response.start`` is sent with the first item, or before the first wait, so an error before that
+can still become a response of its own. With a ``max_start_delay`` the first wait does not send it: it waits for the
+first item, and is sent without one when that time has passed. A later error is raised: the server cuts the connection,
+and the client sees that the body is not complete. A client that disconnected is no error: nothing is raised and nothing
+logged.
 
 **Close, always.** Whatever ended the stream, its source is closed here, in this task, before we return.
 """
@@ -49,7 +51,7 @@ from rawasgi.content_length import BodyLength
 from rawasgi.driving import run
 from rawasgi.inbox import Inbox
 from rawasgi.outcomes import COMPLETE, REPORTED
-from rawasgi.streams.base import close, fastest
+from rawasgi.streams.base import close, fastest, hold_errors
 from rawasgi.streams.stepping import give_way
 from rawasgi.writing import (
     ABORTING,
@@ -91,7 +93,8 @@ class Streaming:
     message; False sends each item in its own. *send*: seconds that one ``send()`` may take before the client counts as
     gone. *cleanup*: seconds for closing the source. *encode*: makes the bytes of an item; by default they must be
     bytes, bytearray, memoryview or str (sent as UTF-8). *beat*: what is sent whenever the source has been silent for
-    *every* seconds.
+    *every* seconds. *max_start_delay*: seconds for which status and headers wait for the first item; None leaves it to
+    the handler, and is 0 without one.
     """
 
     source: AsyncIterable[Any]
@@ -101,21 +104,31 @@ class Streaming:
     encode: Callable[[Any], bytes] = encode
     beat: bytes | None = None
     every: float = 15.0
+    max_start_delay: float | None = None
+
+    def hold_errors(self, holds: bool) -> None:
+        """As ``Stream.hold_errors``, of the source."""
+        hold_errors(holds, self.source)
 
 
 class _NoItem:
     """No item of a source is one."""
 
 
-def send_stream(body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: Send) -> Awaitable[None]:
+def send_stream(
+    body: Streaming, start: HTTPResponseStart, inbox: Inbox, send: Send, max_start_delay: float = 0.0
+) -> Awaitable[None]:
     """Send *start*, then the items of *body* as they come, then the end of the body; close the source.
 
+    *max_start_delay*: that of *body*, if it has none of its own.
     Sends: http.response.start, http.response.body*. Returns also when the client left, and then without the end.
     Raises: what the source raises (nothing was sent, if it was before its first wait); TimeoutError if the source could
     not be closed in time; AppError if the body is not as long as its Content-Length says.
     Spec: "Response Start", "Response Body", "Disconnect - receive event".
     """
     writer = Writer(start, inbox, send)
+    if body.max_start_delay is None:
+        body.max_start_delay = max_start_delay
     return run(_produce(body, writer), writer, body)
 
 

@@ -26,12 +26,18 @@ from rawasgi.writing import (
 
 
 class Limits(Protocol):
-    """Seconds that one send and the clean-up may take; *beat* is sent after each *every* seconds of silence."""
+    """Seconds that one send and the clean-up may take; *beat* is sent after each *every* seconds of silence.
+
+    *max_start_delay*: seconds for which the start waits for the first item. *hold_errors*: see ``Stream.hold_errors``.
+    """
 
     send: float
     cleanup: float
     beat: bytes | None
     every: float
+    max_start_delay: float | None
+
+    def hold_errors(self, holds: bool) -> None: ...
 
 
 class Suspension:
@@ -45,6 +51,7 @@ class Suspension:
             "error",
             "flush",
             "forwarded",
+            "is_start_delayed",
             "limits",
             "overdue",
             "paced",
@@ -65,6 +72,7 @@ class Suspension:
         self.deadline: Deadline = Deadline(writer, self.waiter)
         self.flush: Step | None = None  # of what came before the source waits
         self.paced: bool = True  # no more than one item came before the source waits
+        self.is_start_delayed: bool = False
         self.deferred: bool = False  # a cancellation waits for send()
         self.forwarded: int | None = None  # how often the task was cancelled when the source got it
         self.cancelled: bool = False  # while closing; kept for afterwards
@@ -173,18 +181,33 @@ class Suspension:
         if writer.phase is not IDLE and writer.phase is not PACED:
             return
         self.paced = len(writer.buffer) <= 1
-        if ticker.due and not writer.buffer and not is_cancelled():  # else the source may be in its clean-up
+        # A wait for the request's own body leaves the answer open: what comes may be refused (413, 422).
+        may_start = writer.start is not None and not writer.buffer and not writer.inbox.is_reading
+        if self.is_start_delayed is not (may_start and self._is_start_to_wait()):
+            self._toggle_delay()
+        # If the task was cancelled, the source may be in its clean-up.
+        if ticker.due and not writer.buffer and not self.is_start_delayed and not is_cancelled():
             assert self.limits.beat is not None
             writer.buffer.append(self.limits.beat)
         ticker.due = False
         if writer.silence is None and self.limits.beat is not None:
             writer.silence = self.waiter.get_loop().time()
-        # A wait for the request's own body leaves the answer open: what comes may be refused (413, 422).
-        if writer.buffer or (writer.start is not None and not writer.inbox.is_reading):
+        if writer.buffer or (may_start and not self.is_start_delayed):
             self.flush = Step(writer.send_buffer(writer.foreign or writer.send))
             self._advance_flush()
         else:
             self._set_waiting()
+
+    def _is_start_to_wait(self) -> bool:
+        """Return whether the start waits for the first item: until then a failure has a status of its own."""
+        if not self.limits.max_start_delay:
+            return False
+        self.deadline.arm(self.limits.max_start_delay)  # at the first wait; then it is armed already
+        return not self.deadline.has_passed() or is_cancelled()  # then the source may be in its clean-up
+
+    def _toggle_delay(self) -> None:
+        self.is_start_delayed = not self.is_start_delayed
+        self.limits.hold_errors(self.is_start_delayed)
 
     def _set_waiting(self) -> None:
         """All that is buffered is sent, so the phase is that of a source that waits."""

@@ -128,7 +128,7 @@ class Writer:
 
     silence: float | None
     sent: bool
-    deadline: float | None  # of the send, or of the clean-up
+    deadline: float | None  # of the send, of the clean-up, or of the start that waits for the first item
     flushed: asyncio.Future[None] | None  # wait_for_flush() waits for it
     foreign: "ForeignSend | None"  # send() in a task of its own, if it may be a middleware's
 

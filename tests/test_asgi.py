@@ -227,7 +227,7 @@ def test_a_stream_comes_as_it_comes_and_ends_when_the_client_leaves() -> None:
     async def script() -> None:
         driver = communicator("http", "/ticks")
         await driver.send_input({"type": "http.request"})
-        assert (await driver.receive_output())["status"] == 200
+        assert (await driver.receive_output(timeout=2))["status"] == 200
         bodies: list[tuple[float, object]] = []
         while len(bodies) < 2:
             message = await driver.receive_output(timeout=11)

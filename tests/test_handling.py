@@ -235,19 +235,15 @@ def test_an_http_error_is_the_answer() -> None:
     assert (result.status, result.json(), result.header("x-price")) == (422, problem, "1")
 
 
-@pytest.mark.parametrize("wait", [None, 0.0])
-def test_an_http_error_of_a_generator_is_the_answer_before_its_first_wait(wait: float | None) -> None:
-    error = HTTPError(404, "no such item")
-    status, body, raised = outcome(streaming(error, wait=wait))
-    if wait is None:
-        assert (status, body, raised) == (404, b"no such item", None)
-    else:
-        assert (status, body, raised) == (200, b"", error)
+@pytest.mark.parametrize("wait", [None, 0.0, 0.49])
+def test_an_http_error_of_a_generator_is_the_answer_before_its_first_item(wait: float | None) -> None:
+    assert outcome(streaming(HTTPError(404, "no such item"), wait=wait)) == (404, b"no such item", None)
 
 
-def test_an_http_error_after_the_first_item_is_raised() -> None:
+@pytest.mark.parametrize("items", [(), ("first",)])
+def test_an_http_error_after_the_start_is_raised(items: tuple[str, ...]) -> None:
     error = HTTPError(404, "too late")
-    assert outcome(streaming(error, "first", wait=1)) == (200, b"first", error)
+    assert outcome(streaming(error, *items, wait=1)) == (200, "".join(items).encode(), error)
 
 
 @pytest.mark.parametrize("error", [HTTPError(400, headers=((b"a", b"\r\n"),)), HTTPError(400, detail={1})])
@@ -289,6 +285,24 @@ def test_an_error_after_the_start_is_raised_and_the_body_has_no_end(error: Excep
             assert caught.value is error
         last = client.messages[-1].message
         assert (client.body, last["more_body"]) == (b"first", True)
+
+    clock.run(script())
+
+
+def test_a_disconnected_of_a_clean_up_is_no_error_once_the_client_has_left() -> None:
+    async def function(request: Request) -> AsyncIterator[str]:
+        try:
+            yield "first"
+            await asyncio.sleep(60)
+        finally:
+            raise Disconnected
+
+    async def script() -> None:
+        async with connect(handler(function)) as client:
+            assert await client.chunk() == b"first"
+            await client.leave()
+            await client.finished()
+        assert client.exception is None
 
     clock.run(script())
 

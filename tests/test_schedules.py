@@ -51,6 +51,7 @@ class Plan:
     wrapped: str = "plain"
     around: str = "nothing"
     many: int = 0
+    delay: float = 0.0
 
     started: bool = False
     released: bool = False
@@ -84,6 +85,7 @@ class Plan:
         plan.many = draw.choice([0, 0, 0, 40]) if plan.wrapped == "plain" else 0
         if draw.random() < 0.1:
             plan.waits.append("scoped")
+        plan.delay = draw.choice([0.0, 0.0, 0.5, 5.0])
         return plan
 
     # The source
@@ -153,10 +155,11 @@ class Plan:
     def response(self) -> tuple[Response, AsyncGenerator[bytes, None]]:
         source = self.source()
         if self.wrapped == "sse":
-            return respond.sse(decoded(source), heartbeat=0.7), source
+            return respond.sse(decoded(source), heartbeat=0.7, max_start_delay=self.delay), source
         if self.wrapped == "iterator":
-            return respond.stream(Iterator(source), send=3.0), source
-        return Response(Streaming(source, not self.many, send=3.0), 200, ((b"content-type", b"text/plain"),)), source
+            return respond.stream(Iterator(source), send=3.0, max_start_delay=self.delay), source
+        body = Streaming(source, not self.many, send=3.0, max_start_delay=self.delay)
+        return Response(body, 200, ((b"content-type", b"text/plain"),)), source
 
     # The server
 

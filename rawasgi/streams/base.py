@@ -60,6 +60,13 @@ def _without_exit(error: BaseException) -> BaseException | None:
     return error.split(GeneratorExit)[1] if isinstance(error, BaseExceptionGroup) else error
 
 
+def hold_errors(holds: bool, *sources: object) -> None:
+    """``Stream.hold_errors`` of each of *sources* that has it."""
+    for source in sources:
+        if isinstance(source, Stream | CloseOnce):
+            source.hold_errors(holds)
+
+
 def _closes(source: object, items: object) -> bool:
     """Return whether closing *source* also closes *items*, its iterator."""
     return source is items or (isinstance(source, CloseOnce) and source._items is items)
@@ -72,11 +79,12 @@ class CloseOnce(AsyncIterable[T]):
     never started. A generator takes a second ``aclose()``; an ``aclose()`` that returns a connection may not.
     """
 
-    __slots__ = ("_is_closed", "_items", "_source", "reported")
+    __slots__ = ("_is_closed", "_items", "_source", "holds_errors", "reported")
 
     def __init__(self, source: AsyncIterable[T]) -> None:
         self._source = source
         self.reported: bool = False  # an error of *source* was yielded as an item
+        self.holds_errors: bool = False  # see ``Stream.hold_errors``
         self._is_closed = False
         self._items: AsyncIterator[T] | None = None
 
@@ -88,6 +96,11 @@ class CloseOnce(AsyncIterable[T]):
     def has_reported(self) -> bool:
         """As ``Stream.has_reported``."""
         return self.reported or getattr(self._source, "has_reported", False)
+
+    def hold_errors(self, holds: bool) -> None:
+        """As ``Stream.hold_errors``."""
+        self.holds_errors = holds
+        hold_errors(holds, self._source)
 
     async def aclose(self) -> None:
         if not self._is_closed:
@@ -154,6 +167,14 @@ class Stream(_Next, AsyncIterator[T_co], Generic[T_co]):
     def has_reported(self) -> bool:
         """Whether this stream, or one that it reads, has yielded an item in the place of an error: see ``conclude``."""
         return any(getattr(source, "has_reported", False) for source in self._sources)
+
+    def hold_errors(self, holds: bool) -> None:
+        """Let this stream, and those that it reads, raise an error before their first item, or no longer.
+
+        ``conclude`` yields an item in its place once its source has waited. The reader of a stream calls this while it
+        can still report an error in a better way: by the status of a response that has not started.
+        """
+        hold_errors(holds, *self._sources)
 
     async def aclose(self) -> None:
         """Close the wrapper, then its sources, last to first. Raises: what their clean-up raises."""

@@ -16,7 +16,8 @@ def conclude(
     """Yield from *source*, then *done(count)* of its items, or, if it fails, *failed(error)* instead of the rest.
 
     What returns None is not yielded. An error before the first item and the first wait is raised, as nothing was said
-    yet: it can still be an answer of its own. The last word comes when *source* is closed.
+    yet: it can still be an answer of its own. So is one after a wait while ``Stream.hold_errors`` is set. The last word
+    comes when *source* is closed.
     Order: the source's. Reads ahead: nothing. Loses: nothing. Closes: source.
     Raises: what closing *source*, *done* and *failed* raise; that of *source* only as said above.
     """
@@ -37,7 +38,7 @@ async def _conclude(
                     begun = True
                     await pull.wait()
             except Exception as raised:
-                if not begun:
+                if not begun or (count == 0 and source.holds_errors):
                     raise
                 error = raised
                 break

@@ -348,7 +348,7 @@ async def lots_async(name: str) -> AsyncIterator[bytes]:
             yield bytes(65536)
 
 
-@router.get("/told-late/{which}")
+@router.get("/told-late/{which}", max_start_delay=0)
 async def told_late(request: Request) -> Response:
     """As ``late``, but the client is told in the stream's own format."""
     which = request.param("which")
