@@ -34,4 +34,6 @@ def test_each_public_name_has_a_known_type() -> None:
     """Type checkers differ in what they infer: an attribute has its type where it is first set."""
     process = pyright("--verifytypes", "rawasgi", "--ignoreexternal", folder=ROOT)
     problems = process.stdout.partition("Symbols used in public interface:")[2]
-    assert "Type completeness score: 100%" in problems, problems + process.stderr
+    # The score alone is rounded: of 2,252 names one may be missing at 100 %.
+    assert process.returncode == 0, problems + process.stderr
+    assert "Type completeness score: 100%" in problems

@@ -37,6 +37,9 @@ async def endpoint(request: rawasgi.Request) -> str:
     return ""
 
 
+async def sends_twice(scope: Scope, receive: Send, send: Send) -> None: ...
+
+
 async def swapped(scope: Scope, send: Send, receive: Receive) -> None: ...
 
 
@@ -50,6 +53,7 @@ router.mount("/a", blocking)  # type: ignore[arg-type]  # pyright: ignore[report
 router.mount("/a", wsgi)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 router.mount("/a", generator)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 router.mount("/a", endpoint)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+router.mount("/a", sends_twice)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 router.mount("/a", swapped)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 router.mount("/a", Greeting)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 router.mount("/a", "module:app")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
