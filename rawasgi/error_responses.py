@@ -16,7 +16,7 @@ from rawasgi.inbox import Inbox
 from rawasgi.request import Request
 from rawasgi.response import Response
 
-logger = logging.getLogger("rawasgi")
+logger: logging.Logger = logging.getLogger("rawasgi")
 
 # The response to a request that failed with that error.
 ErrorFunction: TypeAlias = Callable[[Request, HTTPError], App | Awaitable[App]]

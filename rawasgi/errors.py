@@ -65,7 +65,7 @@ class HTTPError(Exception):
         if not 400 <= status <= 599:
             raise ValueError(f"HTTPError.status must be 400 to 599, not {status!r}: return a Response instead")
         self.status = status
-        self.text = text or phrase(status)
+        self.text: str = text or phrase(status)
         self.headers = headers
         self.detail = detail
         super().__init__(status, self.text)
