@@ -23,6 +23,7 @@ from rawasgi.clocks import Ring
 T = TypeVar("T")
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+collect_ignore = ["fastapi_apps/project"]  # its tests are run as its own: test_fastapi_apps.py
 PEERS: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
 
 

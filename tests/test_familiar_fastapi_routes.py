@@ -1,6 +1,7 @@
 """Endpoints that yield: StreamRoute serves what FastAPI serves, and closes them at once."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -197,3 +198,27 @@ def test_the_endpoint_is_closed_before_its_dependencies_when_the_client_disconne
 
     run(main())
     assert order == [True, "session ends"]
+
+
+def test_the_app_and_the_routers_that_are_imported_here_have_such_routes() -> None:
+    app, router = ours.FastAPI(title="t"), ours.APIRouter(prefix="/in")
+
+    @app.get("/own")
+    @router.get("/own")
+    async def stream() -> AsyncIterator[str]:
+        yield "你好"
+
+    app.include_router(router)
+    for path in ("/own", "/in/own"):
+        assert TestClient(app).get(path).content == '"你好"\n'.encode()
+    assert TestClient(app).get("/docs").status_code == 200
+
+
+def test_a_router_keeps_the_class_of_routes_that_it_is_given_and_its_signature() -> None:
+    class Own(fastapi.routing.APIRoute):
+        pass
+
+    assert ours.APIRouter(route_class=Own).route_class is Own
+    assert ours.APIRouter().route_class is StreamRoute
+    assert inspect.signature(ours.APIRouter) == inspect.signature(APIRouter)
+    assert inspect.signature(ours.FastAPI) == inspect.signature(FastAPI)

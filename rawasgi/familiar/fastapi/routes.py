@@ -4,8 +4,9 @@ import json
 import math
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
+from functools import wraps
 from inspect import isasyncgenfunction, isgeneratorfunction, unwrap
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias
 
 import fastapi.routing
 import fastapi.sse
@@ -18,7 +19,13 @@ from rawasgi import sending
 from rawasgi.familiar import responses
 from rawasgi.familiar.fastapi.responses import StreamingResponse
 
+P = ParamSpec("P")
 Encode: TypeAlias = Callable[[Any], bytes]
+
+
+def _like(function: Callable[P, None]) -> Callable[[Callable[..., None]], Callable[P, None]]:
+    """Give a function the signature of *function*, for ``help()`` and to a type checker."""
+    return wraps(function)
 
 
 class StreamRoute(fastapi.routing.APIRoute):
@@ -52,6 +59,23 @@ class StreamRoute(fastapi.routing.APIRoute):
             return super().get_route_handler()
         finally:
             vars(route).update(kept)
+
+
+class FastAPI(fastapi.FastAPI):
+    """FastAPI whose own routes are StreamRoutes; those of a router that it includes are what that router made them."""
+
+    def setup(self) -> None:
+        """Add the routes of OpenAPI and of the documentation, as FastAPI does."""
+        self.router.route_class = StreamRoute
+        super().setup()
+
+
+class APIRouter(fastapi.APIRouter):
+    """APIRouter whose ``route_class`` is StreamRoute by default."""
+
+    @_like(fastapi.APIRouter.__init__)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"route_class": StreamRoute, **options})
 
 
 def _included(route: fastapi.routing.APIRoute) -> Any:
