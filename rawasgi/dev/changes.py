@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 
 from rawasgi.dev.places import relative
-from rawasgi.dev.uses import REPLACED, Use, absolute, module_of, new_module, node_of, tree_of
+from rawasgi.dev.uses import REPLACED, Use, absolute, module_of, new_module, node_of, resolve, tree_of
 
 ROUTE_CLASS = "StreamRoute"
 _IMPORTS = 5  # modules that hand a router on, one to the other
@@ -66,13 +66,13 @@ def plan(uses: Iterable[Use], yielding: Iterable[FunctionType] = ()) -> Plan:
         if made is None:
             place = f"{relative(endpoint.__code__.co_filename)}:{endpoint.__code__.co_firstlineno}"
             found.names.append(ROUTE_CLASS)
-            found.notes.append(f"{place}: set route_class={ROUTE_CLASS} on the router that has {endpoint.__name__}")
+            found.notes.append(f"{place}: the router that has {endpoint.__name__} needs route_class={ROUTE_CLASS}")
         else:
             owner, statement, call = made
             modules.setdefault(owner.__file__ or "", _Module(owner)).set_route_class(statement, call)
     for module in modules.values():
         found.edits += module.edits()
-        found.names += module.names
+        found.names += [*module.names, *module.noted]
         found.notes += module.notes
     found.names = sorted(set(found.names))
     found.edits = sorted(set(found.edits))
@@ -89,9 +89,11 @@ class _Module:
     """The changes of one module."""
 
     def __init__(self, module: ModuleType) -> None:
-        self.file = module.__file__ or ""
+        self.file: str = module.__file__ or ""
+        self._module = module
         self.names: list[str] = []  # "StreamingResponse", or "StreamingResponse as Streaming"
         self.notes: list[str] = []
+        self.noted: list[str] = []  # names that a person has to import, as a note says
         self._tree = tree_of(self.file)
         self._replaced: dict[ast.ImportFrom, dict[str, str]] = {}  # what is bound there: what replaces it
         self._edits: list[Edit] = []
@@ -109,56 +111,67 @@ class _Module:
             bound = use.node.id
             self._replaced.setdefault(node, {})[bound] = name if bound == name else f"{name} as {bound}"
         else:
+            self.noted.append(name)
             self.notes.append(f"{relative(self.file)}:{use.node.lineno}: import {name} from {new_module()}")
 
-    def set_route_class(self, statement: ast.stmt, call: ast.Call) -> None:
+    def set_route_class(self, statement: ast.Assign | ast.AnnAssign, call: ast.Call) -> None:
         """Let the app, or the router, that *call* makes serve its endpoints by our route."""
-        given = next((each for each in call.keywords if each.arg == "route_class"), None)
-        if given is not None:
-            text = ast.unparse(given.value)
-            if text != ROUTE_CLASS:
-                self.names.append(ROUTE_CLASS)
-                self.notes.append(f"{relative(self.file)}:{given.value.lineno}: derive {text} from {ROUTE_CLASS}")
+        given = next((each.value for each in call.keywords if each.arg == "route_class"), None)
+        if given is not None and ast.unparse(given) == ROUTE_CLASS:
             return
-        self.names.append(ROUTE_CLASS)
-        self._anchor = self._anchor or self._import(_first_name(call.func))
-        if ast.unparse(call.func).rpartition(".")[2] == "APIRouter":
-            inside = ast.get_source_segment("\n".join(lines_of(self.file)), call) or "()"
-            comma = "" if inside[:-1].rstrip().endswith(("(", ",")) else ", "
-            end = _column(self.file, call.end_lineno or 0, (call.end_col_offset or 0) - 1)
-            line = call.end_lineno or 0
-            self._edits.append(Edit(self.file, line, end, line, end, f"{comma}route_class={ROUTE_CLASS}"))
+        made = resolve(call.func, self._module.__dict__)
+        kinds = [kind.__name__ for kind in made.__mro__] if isinstance(made, type) else []
+        if given is not None:
+            self.noted.append(ROUTE_CLASS)
+            text = ast.unparse(given)
+            self.notes.append(f"{relative(self.file)}:{given.lineno}: derive {text} from {ROUTE_CLASS}")
+        elif not {"APIRouter", "FastAPI"} & set(kinds):
+            self.noted.append(ROUTE_CLASS)
+            self.notes.append(f"{relative(self.file)}:{statement.lineno}: set its route_class to {ROUTE_CLASS}")
         else:
-            target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target  # type: ignore[attr-defined]
-            line, end = statement.end_lineno or 0, statement.end_col_offset or 0
-            column = _column(self.file, line, end)
-            indent = " " * statement.col_offset
-            new = f"\n{indent}{ast.unparse(target)}.router.route_class = {ROUTE_CLASS}"
-            self._edits.append(Edit(self.file, line, column, line, column, new))
+            self.names.append(ROUTE_CLASS)
+            self._anchor = self._anchor or self._import(_first_name(call.func)) or self._last_import()
+            if kinds[0] == "APIRouter":
+                self._set_in_router(call)
+            else:
+                self._set_after(statement, "route_class" if "APIRouter" in kinds else "router.route_class")
+
+    def _set_in_router(self, call: ast.Call) -> None:
+        given = [*call.args, *(each.value for each in call.keywords)]
+        if given:
+            last = max(given, key=lambda each: (each.end_lineno, each.end_col_offset))
+            self._insert(last.end_lineno, last.end_col_offset, f", route_class={ROUTE_CLASS}")
+        else:
+            self._insert(call.end_lineno, (call.end_col_offset or 0) - 1, f"route_class={ROUTE_CLASS}")
+
+    def _set_after(self, statement: ast.Assign | ast.AnnAssign, attribute: str) -> None:
+        """FastAPI(...) takes no class of routes, and a subclass may take none: it is set before the first route."""
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+        new = f"\n{' ' * statement.col_offset}{ast.unparse(target)}.{attribute} = {ROUTE_CLASS}"
+        self._insert(statement.end_lineno, statement.end_col_offset, new)
 
     def edits(self) -> list[Edit]:
         """Return all edits of the module. An import inside of a function, or of ``try``, is replaced where it stands;
         what else is needed is imported in the place of the first that is replaced, or else after the anchor."""
-        found = list(self._edits)
-        first = min(
-            (node for node in self._replaced if not node.col_offset), key=lambda node: node.lineno, default=None
-        )
-        names = {name for node, replaced in self._replaced.items() if not node.col_offset for name in replaced.values()}
-        names.update(self.names)
+        top = {node: replaced for node, replaced in self._replaced.items() if not node.col_offset}
+        first = min(top, key=lambda node: node.lineno, default=None)
+        names = {*self.names, *(name for replaced in top.values() for name in replaced.values())}
         for node, replaced in self._replaced.items():
             rest = [ast.unparse(alias) for alias in node.names if (alias.asname or alias.name) not in replaced]
             source = "." * node.level + (node.module or "")
             lines = [f"from {source} import {', '.join(rest)}"] if rest else []
             if node.col_offset or node is first:
                 lines.append(_our_import(replaced.values() if node.col_offset else names))
-            found.append(self._edit(node, f"\n{' ' * node.col_offset}".join(lines)))
+            self._edits.append(self._edit(node, f"\n{' ' * node.col_offset}".join(lines)))
         if first is None and names and self._anchor is not None:
-            line, end = self._anchor.end_lineno or 0, self._anchor.end_col_offset or 0
-            column = _column(self.file, line, end)
             new = f"\n{' ' * self._anchor.col_offset}{_our_import(names)}"
-            found.append(Edit(self.file, line, column, line, column, new))
+            self._insert(self._anchor.end_lineno, self._anchor.end_col_offset, new)
         self.names += [name for replaced in self._replaced.values() for name in replaced.values()]
-        return found
+        return self._edits
+
+    def _insert(self, line: int | None, offset: int | None, new: str) -> None:
+        at = line or 0, _column(self.file, line or 0, offset or 0)  # ast.parse() sets both
+        self._edits.append(Edit(self.file, *at, *at, new))
 
     def _edit(self, node: ast.expr | ast.stmt, new: str) -> Edit:
         start = _column(self.file, node.lineno, node.col_offset)
@@ -171,6 +184,10 @@ class _Module:
             if isinstance(node, ast.Import | ast.ImportFrom) and _alias(node, name) is not None:
                 return node
         return None
+
+    def _last_import(self) -> ast.stmt | None:
+        imports = [node for node in self._tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        return imports[-1] if imports else None
 
 
 def _our_import(names: Iterable[str]) -> str:
@@ -193,7 +210,10 @@ def _column(file: str, line: int, offset: int) -> int:
     return len(lines_of(file)[line - 1].encode()[:offset].decode()) + 1
 
 
-def _constructor(endpoint: FunctionType) -> tuple[ModuleType, ast.stmt, ast.Call] | None:
+Made = tuple[ModuleType, ast.Assign | ast.AnnAssign, ast.Call]
+
+
+def _constructor(endpoint: FunctionType) -> Made | None:
     """Return the statement, and in which module, that makes the app or the router whose decorator *endpoint* has."""
     module, node = module_of(endpoint), node_of(endpoint)
     if module is None or node is None:
@@ -205,7 +225,7 @@ def _constructor(endpoint: FunctionType) -> tuple[ModuleType, ast.stmt, ast.Call
     return None
 
 
-def _assignment(module: ModuleType, name: str) -> tuple[ModuleType, ast.stmt, ast.Call] | None:
+def _assignment(module: ModuleType, name: str) -> Made | None:
     for _ in range(_IMPORTS):
         nodes = list(ast.walk(tree_of(module.__file__ or "")))
         for node in nodes:
