@@ -22,6 +22,7 @@ logger: logging.Logger = logging.getLogger("rawasgi")
 ErrorFunction: TypeAlias = Callable[[Request, HTTPError], App | Awaitable[App]]
 
 _KEY = "rawasgi.error"  # in a scope: the ErrorFunction of the innermost Router that has one
+_write: Callable[[object], bytes] = json_text.writer("HTTPError.detail")
 _TEXT, _PROBLEM = "text/plain", "application/problem+json"
 # JSON stands for problem details: RFC 9457 has no other type for them, and ASP.NET Core does the same.
 _PROBLEM_FIRST, _TEXT_FIRST = (_PROBLEM, "application/json", _TEXT), (_TEXT, _PROBLEM, "application/json")
@@ -84,7 +85,7 @@ async def _own_response(
 def _response(error: HTTPError, scope: HTTPScope) -> Response:
     pairs = fields.encode(error.headers)
     if _wants_problem(error, scope):
-        body, media_type = json_text.encode(_problem(error), json_text.compact, "HTTPError.detail"), _PROBLEM.encode()
+        body, media_type = _write(_problem(error)), _PROBLEM.encode()
     else:
         body, media_type = error.text.encode("utf-8", "replace"), b"text/plain; charset=utf-8"
     fields.setdefault(pairs, b"content-type", media_type)

@@ -4,7 +4,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterable, Callable
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rawasgi import streams
 from rawasgi.errors import Disconnected, HTTPError
@@ -26,7 +26,25 @@ _LATE = {
 class Told(Stream[T]):
     """What ``told`` returns."""
 
-    __slots__ = ()
+    __slots__ = ("_failed", "_source")
+
+    def __init__(self, source: AsyncIterable[Any], failed: Callable[[Exception], Failure]) -> None:
+        concluded: Stream[Any] = streams.conclude(source, Done, failed)
+        super().__init__(concluded, concluded)
+        self._source = source
+        self._failed = failed
+
+    def encoded(self, encode: Callable[[Any], bytes], end: Callable[[], bytes] = bytes) -> Stream[bytes]:
+        """Return what *encode* makes of each item, of the last one with *end()* after it. Read it instead of this.
+
+        If *encode* raises, the source has failed, and is closed at once.
+        """
+        return streams.conclude(
+            self._source,
+            lambda count: encode(Done(count)) + end(),
+            lambda error: encode(self._failed(error)) + end(),
+            encode,
+        )
 
 
 def told(
@@ -36,7 +54,9 @@ def told(
 
     *known(error)* may return the Failure for an error that is the client's business; else ``failure_from`` decides. An
     error before the first item and the first wait is raised: it is still an answer of its own. So is Disconnected:
-    there is nobody to tell. What is told already stays as it is. Order, Reads ahead, Closes: as ``streams.conclude``.
+    there is nobody to tell. What is told already stays as it is. If this stream itself is given to ``respond``, an item
+    that the format cannot encode is a failure of *source* as well.
+    Order, Reads ahead, Closes: as ``streams.conclude``.
     """
 
     def failed(error: Exception) -> Failure:
@@ -44,10 +64,7 @@ def told(
             raise error
         return known(error) or failure_from(error)
 
-    if isinstance(source, Told):
-        return source
-    concluded: Stream[T | Done | Failure] = streams.conclude(source, Done, failed)
-    return Told(aiter(concluded), concluded)
+    return source if isinstance(source, Told) else Told(source, failed)
 
 
 def failure_from(error: Exception) -> Failure:

@@ -1,13 +1,15 @@
 """Make responses: one function a kind of body."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
-from functools import lru_cache
-from typing import TypeAlias, TypedDict, TypeVar, Unpack, cast
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Unpack
 
 from rawasgi import headers as fields
 from rawasgi import streams
 from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.content_length import STATUSES_WITHOUT_LENGTH
+from rawasgi.encoding import How, body_of
+from rawasgi.encoding import event as event
 from rawasgi.error_responses import error_response
 from rawasgi.errors import HTTPError
 from rawasgi.failures import told
@@ -20,25 +22,14 @@ from rawasgi.formats import multipart as _multipart
 from rawasgi.formats import ndjson as _ndjson
 from rawasgi.formats import sse as _sse
 from rawasgi.formats import ui_messages as _ui_messages
-from rawasgi.formats.endings import Done, Failure
+from rawasgi.formats.json_text import Dumps
+from rawasgi.formats.json_values import Default
 from rawasgi.formats.multipart import Part
-from rawasgi.journal import Entry, Gap
+from rawasgi.headers import Fields as Fields
 from rawasgi.request import Request
 from rawasgi.response import Response
 from rawasgi.sending import Chunk, Streaming
 from rawasgi.streams.base import check_source
-
-Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] | None
-
-
-class How(TypedDict, total=False):
-    """How a stream is sent, as ``Streaming`` says it: all functions here that stream take these."""
-
-    join: bool
-    send: float
-    cleanup: float
-    max_start_delay: float | None
-
 
 _BEAT = _sse.comment()
 
@@ -48,7 +39,9 @@ def whole(body: bytes, media_type: str | None, status: int = 200, headers: Field
 
     Spec: RFC 9110, 8.6 (a 204 has no Content-Length, a 304 not this one).
     """
-    return Response(body, status, _with(headers, media_type, None if status in STATUSES_WITHOUT_LENGTH else len(body)))
+    return Response(
+        body, status, fields.for_body(headers, media_type, None if status in STATUSES_WITHOUT_LENGTH else len(body))
+    )
 
 
 def text(text: str, status: int = 200, headers: Fields = None) -> Response:
@@ -62,24 +55,33 @@ def html(text: str, status: int = 200, headers: Fields = None) -> Response:
 
 
 def json(
-    value: object, status: int = 200, headers: Fields = None, dumps: Callable[[object], str | bytes] | None = None
+    value: object,
+    status: int = 200,
+    headers: Fields = None,
+    dumps: Dumps | None = None,
+    default: Default | None = None,
 ) -> Response:
-    """Answer with *value* as JSON, as small as it goes.
+    """Answer with *value* as compact JSON in UTF-8. *dumps* and *default*: as in ``ndjson``.
 
-    *dumps*: another encoder. Raises: ValueError for NaN and Infinity, which JSON (RFC 8259, 6) does not have; TypeError
-    for what JSON cannot say.
+    Raises: ValueError for NaN and Infinity, which JSON (RFC 8259, 6) does not have, and for both arguments; TypeError
+    for a type without a rule.
     """
-    encoded = (dumps or _json_text.compact)(value)
-    if isinstance(encoded, str):
-        encoded = encoded.encode("utf-8", "backslashreplace")  # half a surrogate pair stays the \\ud83d it came as
-    return whole(encoded, "application/json", status, headers)
+    _json_text.check_one_encoder(dumps, default)
+    if dumps is not None:
+        body = _json_text.encode(value, dumps, "respond.json")
+    else:
+        body = (_json if default is None else _json_text.writer("respond.json", default=default))(value)
+    return whole(body, "application/json", status, headers)
+
+
+_json = _json_text.writer("respond.json")
 
 
 def redirect(url: str, status: int = 307, headers: Fields = None) -> Response:
     """Send the client to *url*: same method with 307 and 308, GET with 303. Spec: RFC 9110, 15.4."""
     if not 300 <= status <= 399:
         raise ValueError(f"the status of a redirect must be 300 to 399, not {status!r}")
-    return Response(b"", status, (*fields.encode([("location", url)]), *_with(headers, None, 0)))
+    return Response(b"", status, (*fields.encode([("location", url)]), *fields.for_body(headers, None, 0)))
 
 
 def empty(status: int = 204, headers: Fields = None) -> Response:
@@ -100,7 +102,7 @@ def stream(
     that has stopped, and the app does not learn that it left.
     """
     check_source(source, "respond.stream()")
-    return Response(Streaming(source, **how), status, _streamed(headers, media_type))
+    return Response(Streaming(source, **how), status, fields.for_stream(headers, media_type))
 
 
 def sse(
@@ -109,73 +111,107 @@ def sse(
     headers: Fields = None,
     *,
     heartbeat: float | None = 15.0,
+    dumps: Dumps | None = None,
+    default: Default | None = None,
     **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source* as Server-Sent Events.
 
     An item is an ``Event``, a str (its data), or anything JSON can say (its data as JSON). *heartbeat*: seconds of
     silence after which a comment is sent, so that proxies keep the connection and a client that vanished is found; None
-    for never. Spec: HTML, 9.2 "Server-sent events".
+    for never. *dumps*, *default*, and an item that cannot be encoded: as in ``ndjson``.
+    Spec: HTML, 9.2 "Server-sent events".
     """
     check_source(source, "respond.sse()")
-    if heartbeat is None:
-        body = Streaming(source, encode=event, **how)
-    elif heartbeat > 0:
-        body = Streaming(source, encode=event, beat=_BEAT, every=heartbeat, **how)
-    else:
-        raise ValueError(f"a heartbeat must come every so many seconds, not {heartbeat!r}: None for never")
-    return Response(body, status, _streamed(headers, "text/event-stream", b"no-cache"))
+    encode = event if dumps is default is None else partial(event, json_data=_sse.json_data_encoder(dumps, default))
+    body = body_of(source, encode, how)
+    if heartbeat is not None:
+        if not heartbeat > 0:
+            raise ValueError(f"a heartbeat must come every so many seconds, not {heartbeat!r}: None for never")
+        body.beat, body.every = _BEAT, heartbeat
+    return Response(body, status, fields.for_stream(headers, "text/event-stream", b"no-cache"))
 
 
-def event(item: object) -> bytes:
-    """Return the bytes of one event: as ``sse.event_of``; a journal's Gap is an event ``gap``."""
-    kind = type(item)
-    if kind is dict or kind is list:  # most are: without an Event it takes a quarter
-        return _sse.json_data(item)
-    if kind is str:
-        return _sse.data(cast(str, item))
-    if isinstance(item, Entry):
-        return item.encoded
-    return _sse.encode(item.event if isinstance(item, Gap) else _sse.event_of(item))
+def ndjson(
+    source: AsyncIterable[object],
+    status: int = 200,
+    headers: Fields = None,
+    *,
+    dumps: Dumps | None = None,
+    default: Default | None = None,
+    **how: Unpack[How],
+) -> Response:
+    """Answer with the items of *source* as JSON, one a line.
 
+    JSON is compact and in UTF-8. What dataclasses, pydantic models, dates and the like are written as is the table in
+    ``formats/json_values.py``. *dumps*: another encoder, such as ``orjson.dumps``, which returns str or bytes.
+    *default*: called for a value of any other type, as that of ``json.dumps``: it returns one that can be encoded.
 
-def ndjson(source: AsyncIterable[object], status: int = 200, headers: Fields = None, **how: Unpack[How]) -> Response:
-    """Answer with the items of *source* as JSON, one a line."""
+    An item that cannot be encoded ends the response as an error of *source* does, and *source* is closed: it is raised,
+    for a 500, if the response has not started; later the body is cut, or, if *source* is ``failures.told``, ends with
+    the frame of a Failure. Raises: ValueError for *dumps* and *default*.
+    """
     check_source(source, "respond.ndjson()")
-    return Response(Streaming(source, encode=_ndjson.encode, **how), status, _streamed(headers, "application/x-ndjson"))
+    body = body_of(source, _ndjson.encoder(dumps, default), how)
+    return Response(body, status, fields.for_stream(headers, "application/x-ndjson"))
 
 
-def json_seq(source: AsyncIterable[object], status: int = 200, headers: Fields = None, **how: Unpack[How]) -> Response:
-    """Answer with the items of *source* as a JSON text sequence (RFC 7464)."""
+def json_seq(
+    source: AsyncIterable[object],
+    status: int = 200,
+    headers: Fields = None,
+    *,
+    dumps: Dumps | None = None,
+    default: Default | None = None,
+    **how: Unpack[How],
+) -> Response:
+    """Answer with the items of *source* as a JSON text sequence (RFC 7464). All else: as in ``ndjson``."""
     check_source(source, "respond.json_seq()")
-    return Response(
-        Streaming(source, encode=_json_seq.encode, **how), status, _streamed(headers, "application/json-seq")
-    )
+    body = body_of(source, _json_seq.encoder(dumps, default), how)
+    return Response(body, status, fields.for_stream(headers, "application/json-seq"))
 
 
 def csv(
-    source: AsyncIterable[Iterable[object] | Failure | Done],
+    source: AsyncIterable[object],
     status: int = 200,
     headers: Fields = None,
+    *,
+    header: Iterable[str] | None = None,
+    dumps: Dumps | None = None,
+    default: Default | None = None,
     **how: Unpack[How],
 ) -> Response:
-    """Answer with the items of *source*, iterables of fields, as CSV in UTF-8, one record a line (RFC 4180)."""
+    """Answer with the items of *source* as CSV in UTF-8, one record a line (RFC 4180).
+
+    An item is an iterable of fields, or has names: a dict, a dataclass, a pydantic model, a row of a database.
+    *header*: the names, which are the first record, also if *source* yields nothing. Without it, the names of the first
+    item are the header, if it has names. *dumps*: another encoder, for a field that is a dict or a list, which is JSON.
+    *default*: called for a field of a type without a rule; without it, that is its str(). All else: as in ``ndjson``.
+    """
     check_source(source, "respond.csv()")
-    return Response(Streaming(source, encode=_csv.encode, **how), status, _streamed(headers, "text/csv; charset=utf-8"))
+    encoder = _csv.Encoder(header, dumps, default)
+    body = body_of(source, encoder.encode, how, None if header is None else encoder.end)
+    return Response(body, status, fields.for_stream(headers, "text/csv; charset=utf-8"))
 
 
 def json_array(
-    source: AsyncIterable[object], status: int = 200, headers: Fields = None, **how: Unpack[How]
+    source: AsyncIterable[object],
+    status: int = 200,
+    headers: Fields = None,
+    *,
+    dumps: Dumps | None = None,
+    default: Default | None = None,
+    **how: Unpack[How],
 ) -> Response:
     """Answer with the items of *source* as one JSON array, which is whole also if *source* fails.
 
     Then its last element is ``{"error": {…}}``, as ``failures.told`` has it; a client that leaves, or a cut, leaves the
-    array open.
+    array open. *dumps* and *default*: as in ``ndjson``.
     """
     check_source(source, "respond.json_array()")
-    encoder = _json_array.Encoder()
-    elements = _framed(told(source), encoder.encode, encoder.end)
-    return Response(Streaming(elements, **how), status, _streamed(headers, "application/json"))
+    encoder = _json_array.Encoder(dumps, default)
+    body = body_of(told(source), encoder.encode, how, encoder.end)
+    return Response(body, status, fields.for_stream(headers, "application/json"))
 
 
 def multipart(
@@ -191,8 +227,8 @@ def multipart(
     """
     check_source(source, "respond.multipart()")
     encoder = _multipart.Encoder()
-    parts = _framed(told(source), encoder.encode, encoder.end)
-    return Response(Streaming(parts, **how), status, _streamed(headers, encoder.media_type(subtype)))
+    body = body_of(told(source), encoder.encode, how, encoder.end)
+    return Response(body, status, fields.for_stream(headers, encoder.media_type(subtype)))
 
 
 def chat_chunks(
@@ -200,8 +236,8 @@ def chat_chunks(
 ) -> Response:
     """Answer with the items of *source* as OpenAI's clients read them, then ``[DONE]``; an error frame if it fails."""
     check_source(source, "respond.chat_chunks()")
-    frames = Streaming(told(source), encode=_chat_chunks.encode, **how)
-    return Response(frames, status, _streamed(headers, "text/event-stream", b"no-cache"))
+    body = body_of(told(source), _chat_chunks.encode, how)
+    return Response(body, status, fields.for_stream(headers, "text/event-stream", b"no-cache"))
 
 
 def ui_messages(
@@ -210,12 +246,12 @@ def ui_messages(
     """Answer with the items of *source* as a UI message stream of the AI SDK; ``error`` and ``[DONE]`` if it fails."""
     check_source(source, "respond.ui_messages()")
     encoder = _ui_messages.Encoder()
-    parts = _framed(told(source), encoder.encode, encoder.end)
-    pairs = _streamed((*fields.encode(headers), *_ui_messages.HEADERS.items()), "text/event-stream")
-    return Response(Streaming(parts, **how), status, pairs)
+    body = body_of(told(source), encoder.encode, how, encoder.end)
+    pairs = fields.for_stream((*fields.encode(headers), *_ui_messages.HEADERS.items()), "text/event-stream")
+    return Response(body, status, pairs)
 
 
-KINDS: dict[str, Callable[[AsyncIterable[object]], Response]] = {
+KINDS: dict[str, Callable[..., Response]] = {
     "text/event-stream": sse,
     "application/x-ndjson": ndjson,
     "application/json": json_array,
@@ -225,18 +261,23 @@ KINDS: dict[str, Callable[[AsyncIterable[object]], Response]] = {
 def negotiate(
     request: Request,
     source: AsyncIterable[object],
-    kinds: Mapping[str, Callable[[AsyncIterable[object]], Response]] = KINDS,
+    kinds: Mapping[str, Callable[..., Response]] = KINDS,
+    *,
+    dumps: Dumps | None = None,
+    default: Default | None = None,
 ) -> App:
     """Answer with *source* as the media type of *kinds* that the client likes best, with ``Vary: Accept``.
 
     The first of *kinds* for who likes several the same, or has no Accept. 406 for who likes none: it says which there
-    are, and *source* is closed. Spec: RFC 9110, 12.5.1, 15.5.7.
+    are, and *source* is closed. *dumps* and *default*, if given, are arguments for the function of *kinds*.
+    Spec: RFC 9110, 12.5.1, 15.5.7.
     """
     check_source(source, "respond.negotiate()")
     accept = fields.joined(request.headers, b"accept") or b""
     liked = fields.accepts(accept, list(kinds)) if accept.strip() else next(iter(kinds))
     if liked is not None:
-        response = kinds[liked](source)
+        options = {"dumps": dumps, "default": default}
+        response = kinds[liked](source, **{name: value for name, value in options.items() if value is not None})
         return Response(response.body, response.status, (*response.headers, (b"vary", b"Accept")))
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
@@ -244,51 +285,3 @@ def negotiate(
         await error_response(HTTPError(406, f"there is {', '.join(kinds)} here"))(scope, receive, send)
 
     return refuse
-
-
-T = TypeVar("T")
-
-
-def _framed(source: AsyncIterable[T], encode: Callable[[T], bytes], end: Callable[[], bytes]) -> streams.Stream[bytes]:
-    """Encode what needs to know what came before, and what comes at the end."""
-
-    async def frames() -> AsyncIterator[bytes]:
-        async with streams.owned(source) as items:
-            async for item in items:
-                yield encode(item)
-        yield end()
-
-    return streams.Stream(frames(), source)
-
-
-def _with(headers: Fields, media_type: str | None, length: int | None) -> tuple[tuple[bytes, bytes], ...]:
-    """Return *headers*, and after them the type and the length, where *headers* do not say them."""
-    if headers is None and media_type is not None and length is not None:  # most answers, in a fifth of the time
-        return _content_type(media_type), (b"content-length", b"%d" % length)
-    pairs = fields.encode(headers)
-    if media_type is not None:
-        fields.setdefault(pairs, *_content_type(media_type))
-    if length is not None:
-        fields.setdefault(pairs, b"content-length", b"%d" % length)
-    return tuple(pairs)
-
-
-@lru_cache(64)
-def _content_type(media_type: str) -> tuple[bytes, bytes]:
-    return fields.encode([("content-type", media_type)])[0]
-
-
-def _streamed(headers: Fields, media_type: str, cache_control: bytes | None = None) -> tuple[tuple[bytes, bytes], ...]:
-    if headers is None:
-        return _only_streamed(media_type, cache_control)
-    pairs = fields.encode(headers)
-    fields.setdefault(pairs, *_content_type(media_type))
-    fields.setdefault(pairs, b"x-accel-buffering", b"no")
-    if cache_control is not None:
-        fields.setdefault(pairs, b"cache-control", cache_control)
-    return tuple(pairs)
-
-
-@lru_cache(64)
-def _only_streamed(media_type: str, cache_control: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
-    return _streamed((), media_type, cache_control)

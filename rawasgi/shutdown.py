@@ -48,7 +48,7 @@ Farewell = Callable[[bool], bytes]
 
 
 def _array(begun: bool) -> bytes:
-    return (b",\n" if begun else b"[") + json_text.encode(BYE, json_text.dumps, "Drain") + b"]"
+    return (b",\n" if begun else b"[") + json_text.dumps(BYE) + b"]"
 
 
 FAREWELLS: Mapping[str, Farewell] = {
@@ -129,7 +129,7 @@ class Drain:
     def farewell(self, media_type: str, begun: bool) -> bytes | None:
         """Return the final event of a stream of *media_type*, or None without one for it."""
         if media_type == "text/event-stream":
-            data = json_text.dumps(BYE)
+            data = json_text.dumps(BYE).decode()
             return sse.encode(sse.Event(data, "close", retry=int(self._seconds() * 1000)))
         farewell = self._farewells.get(media_type)
         return None if farewell is None else farewell(begun)

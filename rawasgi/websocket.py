@@ -142,11 +142,11 @@ class WebSocket(Connection[WebSocketScope]):
         return text if text is not None else message.get("bytes") or b""
 
     async def send_json(
-        self, value: object, *, binary: bool = False, dumps: Callable[[object], str | bytes] = json_text.compact
+        self, value: object, *, binary: bool = False, dumps: Callable[[object], str | bytes] = json_text.dumps
     ) -> None:
         """Send *value* as JSON in one message, of text or *binary*.
 
-        *dumps*: another encoder. Raises: ValueError for NaN and Infinity, TypeError for what JSON cannot say, and then
+        *dumps*: another encoder. Raises: ValueError for NaN and Infinity, TypeError for a type that has no rule, and then
         nothing is sent; as ``send``.
         """
         encoded = dumps(value)

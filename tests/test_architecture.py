@@ -28,7 +28,7 @@ FLOORS = [
     {"suspension"},
     {"driving"},
     {"sending"},
-    {"sendfile"},
+    {"sendfile", "encoding"},
     {"response"},
     {"error_responses"},
     {"respond"},
@@ -42,7 +42,7 @@ FLOORS = [
 # sse: chats are server-sent events whose data is JSON.
 BASE = {
     "streams": {"base", "reading", "stepping", "waiting"},
-    "formats": {"decoding", "done_events", "endings", "json_text", "limits", "sse", "tokens"},
+    "formats": {"decoding", "done_events", "endings", "json_text", "json_values", "limits", "sse", "tokens"},
     "journal": {"base", "memory", "mirror", "script", "stored"},
 }
 # An app that imports such a module by its name has what the module needs.

@@ -246,7 +246,7 @@ def test_an_http_error_after_the_start_is_raised(items: tuple[str, ...]) -> None
     assert outcome(streaming(error, *items, wait=1)) == (200, "".join(items).encode(), error)
 
 
-@pytest.mark.parametrize("error", [HTTPError(400, headers=((b"a", b"\r\n"),)), HTTPError(400, detail={1})])
+@pytest.mark.parametrize("error", [HTTPError(400, headers=((b"a", b"\r\n"),)), HTTPError(400, detail=b"bytes")])
 def test_an_http_error_that_cannot_be_sent_is_500_and_raised(error: HTTPError) -> None:
     status, body, raised = outcome(raising(error))
     assert (status, body) == (500, b"Internal Server Error")

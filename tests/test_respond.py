@@ -69,7 +69,7 @@ def test_json_does_not_say_what_json_cannot(value: object) -> None:
     with pytest.raises(ValueError, match="JSON"):
         respond.json(value)
     with pytest.raises(TypeError):
-        respond.json({1, 2})
+        respond.json(b"bytes")
 
 
 @pytest.mark.parametrize("dumps", [lambda value: "text", lambda value: b"text"])
@@ -182,7 +182,7 @@ def test_sse_items_are_events_texts_or_json() -> None:
     }
     events = answer.text.split("\n\n")
     assert sorted(events[0].split("\n")) == ["data: x", "event: tick", "id: 1"]
-    assert events[1:] == ["data: two\ndata: lines", 'data: {"a": 1}', "data: [1]", "data: 2", "data: null", ""]
+    assert events[1:] == ["data: two\ndata: lines", 'data: {"a":1}', "data: [1]", "data: 2", "data: null", ""]
 
 
 def test_sse_beats_while_the_source_is_silent() -> None:
@@ -201,7 +201,7 @@ def test_sse_beats_while_the_source_is_silent() -> None:
 
 
 @pytest.mark.parametrize("make", [respond.sse, respond.ndjson, respond.json_seq])
-@pytest.mark.parametrize("value", [float("nan"), {1}])
+@pytest.mark.parametrize("value", [float("nan"), b"bytes"])
 def test_a_stream_breaks_off_at_what_json_cannot_say(make: Callable[..., Response], value: object) -> None:
     async def script() -> bytes:
         async with connect(make(items("first", value, "never"))) as client:

@@ -68,7 +68,7 @@ def test_json_may_go_in_a_binary_message_and_by_another_encoder() -> None:
     )
 
 
-@pytest.mark.parametrize("value", [float("nan"), {"a": float("inf")}, object(), {1, 2}])
+@pytest.mark.parametrize("value", [float("nan"), {"a": float("inf")}, object(), b"bytes"])
 def test_what_is_not_json_is_not_sent(value: object) -> None:
     async def function(websocket: WebSocket) -> None:
         await websocket.accept()

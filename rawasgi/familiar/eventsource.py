@@ -46,7 +46,7 @@ class ServerSentEvent:
         if isinstance(self.data, str):
             data = self.data
         elif self.data is not None:
-            data = json_text.compact(self.data)
+            data = json_text.dumps(self.data).decode()
         parts = [
             sse.Event(comment=self.comment),
             sse.Event(id=self.id),

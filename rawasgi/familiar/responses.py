@@ -172,7 +172,7 @@ class JSONResponse(Response):
     media_type: str | None = "application/json"
 
     def render(self, content: object) -> bytes:
-        return json_text.compact(content).encode()
+        return json_text.dumps(content)
 
 
 class RedirectResponse(Response):

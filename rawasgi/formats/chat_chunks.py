@@ -67,7 +67,10 @@ def encode(item: Chunk | Failure | Done) -> bytes:
         item = {"error": _error(item)}
     if not isinstance(item, dict):
         raise TypeError(f"chat_chunks.encode takes a dict, a Failure or a Done, not {short(item)}: make it a chunk()")
-    return b"data: " + json_text.encode(item, json_text.dumps, "chat_chunks.encode") + b"\n\n"
+    return _encode(item)
+
+
+_encode = json_text.writer("chat_chunks.encode", "data: ", "\n\n")
 
 
 def _error(failure: Failure) -> Chunk:

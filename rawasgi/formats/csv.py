@@ -9,12 +9,17 @@ that is odd, and of another width than the rest, which strict readers refuse: be
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import is_dataclass
+from functools import lru_cache, partial
 from reprlib import repr as short
+from typing import Any, cast
 
+from rawasgi.formats import json_text
 from rawasgi.formats.decoding import BaseDecoder
 from rawasgi.formats.endings import Done, Failure
+from rawasgi.formats.json_text import Dumps
+from rawasgi.formats.json_values import Converter, Default, converter_of, is_model
 from rawasgi.formats.limits import TooLarge
 
 _SPECIAL = re.compile(r'[",\r\n]')
@@ -34,30 +39,130 @@ class NotCSV(ValueError):
 
 
 def encode(record: Iterable[object] | Failure | Done) -> bytes:
-    """Write the fields of *record*, and CRLF: None as nothing, a str as it is, anything else as its str().
+    """Write the fields of *record*, and CRLF: None as nothing, a str as it is, an int or a float as its str().
 
-    A Failure is ``#error`` and its code, message and, if it has one, id; a Done is ``#done`` and its items.
-    Raises: TypeError for a str or bytes instead of a record, and for a field of bytes; ValueError for no field at all.
+    What has a rule in ``json_values``, such as a date, is the same text as in JSON; a dict or a list is JSON; anything
+    else is its str(). A Failure is ``#error`` and its code, message and, if it has one, id; a Done is ``#done`` and its
+    items.
+    Raises: TypeError for a str or bytes instead of a record, for names without an Encoder, and for a field of bytes;
+    ValueError for no field at all.
     """
+    if not isinstance(record, Failure | Done) and _has_names(cast(Any, type(record))):
+        raise TypeError(f"csv.encode takes a record, and {short(record)} has names: an Encoder writes the header")
+    return _line(_record(record), _field)
+
+
+class Encoder:
+    """The writer of one CSV file: as ``encode``, with a header.
+
+    A row is an iterable of fields, or has names: a dict, a dataclass, a pydantic model, a row of a database. *header*:
+    the names, the first record, also if there is no other. Without it, the names of the first row are the header, if it
+    has names. *dumps*: another encoder for what is JSON in a field. *default*: called for a field that would be its
+    str(). Raises: ValueError for an empty *header*, and for both *dumps* and *default*; TypeError for a *header* of one
+    str.
+    """
+
+    def __init__(
+        self, header: Iterable[str] | None = None, dumps: Dumps | None = None, default: Default | None = None
+    ) -> None:
+        json_text.check_one_encoder(dumps, default)
+        self._field: Callable[[object], str] = _field
+        self._names = None if header is None else _record(header)
+        self._head = b"" if self._names is None else _line(self._names, _field)
+        self._begun = False
+        self._convert = Converter(default).convert
+        if dumps is not None:
+            self._field = partial(_field, write=lambda value: json_text.encode(value, dumps, "csv.Encoder.encode"))
+        elif default is not None:
+            write = json_text.writer("csv.Encoder.encode", default=default)
+            self._field = partial(_field, write=write, default=default)
+
+    def encode(self, row: object) -> bytes:
+        """Write *row*, and before the first one the header: None where *row* has no field of a name.
+
+        Raises: as the function; ValueError for a field or a name without a place in the header. Nothing is written
+        then.
+        """
+        head, names = self._head, self._names
+        if isinstance(row, Failure | Done):
+            record = _record(row)
+        elif _has_names(cast(Any, type(row))):
+            fields = row if isinstance(row, dict) else self._convert(row)
+            assert isinstance(fields, dict)
+            if names is None and not self._begun:
+                names = list(fields)
+                head = _line(names, _field)
+            record = _in_order(fields, names)
+        else:
+            record = _record(cast("Iterable[object]", row))
+            if names is not None and len(record) != len(names):
+                raise ValueError(
+                    f"csv.Encoder.encode: a row must have the {len(names)} fields of the header, not {short(record)}"
+                )
+        text = head + _line(record, self._field)
+        self._head, self._names, self._begun = b"", names, True
+        return text
+
+    def end(self) -> bytes:
+        """Write the header if there was no row."""
+        head, self._head = self._head, b""
+        return head
+
+
+@lru_cache(1024)
+def _has_names(kind: type) -> bool:
+    return hasattr(kind, "keys") or is_model(kind) or is_dataclass(kind)
+
+
+def _in_order(fields: dict[object, object], names: list[object] | None) -> list[object]:
+    if names is None:
+        raise ValueError(
+            "csv.Encoder.encode: a row with names must come first, so that they are the header: or give header="
+        )
+    if unknown := [name for name in fields if name not in names]:
+        raise ValueError(f"csv.Encoder.encode: {short(unknown)} must be in the header, {short(names)}: or leave it out")
+    return [fields.get(name) for name in names]
+
+
+def _record(record: Iterable[object] | Failure | Done) -> list[object]:
     if isinstance(record, Failure):
-        record = ("#error", record.code, record.message, *(() if record.id is None else (record.id,)))
-    elif isinstance(record, Done):
-        record = ("#done", record.items)
-    elif isinstance(record, str | bytes):
+        return ["#error", record.code, record.message, *([] if record.id is None else [record.id])]
+    if isinstance(record, Done):
+        return ["#done", record.items]
+    if isinstance(record, str | bytes):
         raise TypeError(f"csv.encode takes a record, an iterable of fields, not {short(record)}: put it in a list")
-    fields = [_field(value) for value in record]
-    if not fields:
+    return list(record)
+
+
+def _line(record: list[object], field: Callable[[object], str]) -> bytes:
+    if not record:
         raise ValueError("csv.encode: a record must have a field, and this one has none: leave it out, or write [None]")
-    return ((",".join(fields) or '""') + "\r\n").encode()  # an empty line would be no record
+    return ((",".join(map(field, record)) or '""') + "\r\n").encode()  # an empty line would be no record
 
 
-def _field(value: object) -> str:
+def _field(value: object, write: Callable[[object], bytes] = json_text.dumps, default: Default | None = None) -> str:
+    kind = type(value)
+    if kind is int or kind is float:
+        return str(value)
+    text = value if kind is str else _text(value, write, default)
+    assert isinstance(text, str)
+    return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text
+
+
+def _text(value: Any, write: Callable[[object], bytes], default: Default | None) -> str:
+    kind: Any = type(value)
     if value is None:
         return ""
     if isinstance(value, bytes | bytearray | memoryview):
         raise TypeError(f"csv.encode: a field must be text, not {short(value)}: decode it")
-    text = str(value)
-    return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text
+    if isinstance(value, dict | list | tuple) or is_model(kind):
+        return write(value).decode()
+    convert = converter_of(kind)
+    if convert is None and not isinstance(value, str | int | float):
+        convert = default
+    if convert is not None:
+        return _text(convert(value), write, default)
+    return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 class Decoder(BaseDecoder):

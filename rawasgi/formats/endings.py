@@ -40,18 +40,13 @@ class CutOff(ValueError):
         self.items = items
 
 
-def plain(value: object) -> object:
-    """Return a Failure or Done as JSON can say it: ``{"error": {…}}``, ``{"done": {…}}``; what is absent is left out.
-
-    For ``default=`` of a JSON encoder. Raises: TypeError for anything else.
-    """
-    if isinstance(value, Failure):
-        error: dict[str, object] = {"code": value.code, "message": value.message}
-        if value.id is not None:
-            error["id"] = value.id
-        if value.retry:
-            error["retry"] = True
-        return {"error": error}
+def plain(value: Failure | Done) -> dict[str, object]:
+    """Return a Failure or Done as JSON has it: ``{"error": {…}}``, ``{"done": {…}}``; what is absent is left out."""
     if isinstance(value, Done):
         return {"done": {"items": value.items}}
-    raise TypeError(f"JSON has no {type(value).__name__}: make it a str, a number, a list or a dict first")
+    error: dict[str, object] = {"code": value.code, "message": value.message}
+    if value.id is not None:
+        error["id"] = value.id
+    if value.retry:
+        error["retry"] = True
+    return {"error": error}

@@ -21,8 +21,9 @@ from typing import NoReturn, TypeAlias
 
 from rawasgi.formats import json_text
 from rawasgi.formats.decoding import BaseDecoder
-from rawasgi.formats.endings import CutOff, Done, Failure, plain
+from rawasgi.formats.endings import CutOff, Done, Failure
 from rawasgi.formats.json_text import Dumps
+from rawasgi.formats.json_values import Default
 from rawasgi.formats.limits import TooLarge
 
 _Step: TypeAlias = "Callable[[Decoder, bytes, int, list[object]], int]"
@@ -45,33 +46,39 @@ class NotArray(ValueError):
 
 # Encode
 
+_CALLER = "json_array.Encoder.encode"
+_write = json_text.writer(_CALLER)
+
 
 class Encoder:
     """The writer of one array.
 
     A Failure is the last element, ``{"error": {…}}``, so the array is JSON also when its source failed. A Done writes
-    nothing. *dumps* takes another encoder, as in ndjson.
+    nothing. *dumps*: another encoder. *default*: as that of ``json.dumps``. Raises: ValueError for both.
     """
 
-    def __init__(self, dumps: Dumps = json_text.dumps) -> None:
-        self._dumps = dumps
+    def __init__(self, dumps: Dumps | None = None, default: Default | None = None) -> None:
+        json_text.check_one_encoder(dumps, default)
+        if dumps is not None:
+            self._write: Callable[[object], bytes] = lambda value: json_text.encode(value, dumps, _CALLER)
+        else:
+            self._write = _write if default is None else json_text.writer(_CALLER, default=default)
         self._before = b"["  # the next element
         self._last = ""  # after what there may be no more
 
     def encode(self, item: object) -> bytes:
         """Write *item*, and before it what the array needs: ``[`` the first time, then ``,`` and LF.
 
-        Raises: ValueError for NaN and Infinity, for a value that holds itself, and after a Failure, a Done or end();
-        TypeError for what is no JSON value. Nothing is written then.
+        Raises: ValueError for NaN and Infinity, for a value that contains itself, and after a Failure, a Done or end();
+        TypeError for a type that has no rule in ``json_values``. Nothing is written then.
         """
         if self._last:
             raise ValueError(f"Encoder.encode: nothing may follow {self._last}, not {short(item)}: write it before")
         if isinstance(item, Done):
             self._last = "a Done"
             return b""
-        failed = isinstance(item, Failure)
-        text = json_text.encode(plain(item) if failed else item, self._dumps, "json_array.Encoder.encode")
-        if failed:
+        text = self._write(item)
+        if isinstance(item, Failure):
             self._last = "a Failure"
         before, self._before = self._before, b",\n"
         return before + text

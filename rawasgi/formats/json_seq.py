@@ -4,6 +4,7 @@ A text that was cut off costs no more than itself, which no other format of JSON
 one, whatever came before. Spec: RFC 7464.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from reprlib import repr as short
@@ -11,6 +12,7 @@ from reprlib import repr as short
 from rawasgi.formats import json_text
 from rawasgi.formats.decoding import BaseDecoder
 from rawasgi.formats.json_text import Dumps
+from rawasgi.formats.json_values import Default
 from rawasgi.formats.limits import TooLarge
 
 _RS = b"\x1e"
@@ -24,16 +26,32 @@ class Malformed:
     text: bytes
 
 
-def encode(value: object, dumps: Dumps = json_text.dumps) -> bytes:
-    """Write RS, *value* as JSON, and LF, which shows that the value is whole. *dumps* takes another encoder.
+def encode(value: object, dumps: Dumps | None = None) -> bytes:
+    """Write RS, *value* as JSON, and LF, which shows that the value is whole. *dumps*: another encoder.
 
-    Raises: ValueError for NaN and Infinity, for a value that holds itself, and for a *dumps* that writes RS; TypeError
-    for what is no JSON value. Spec: RFC 7464, 2.2.
+    Raises: ValueError for NaN and Infinity, for a value that contains itself, and for a *dumps* that writes RS;
+    TypeError for a type that has no rule in ``json_values``. Spec: RFC 7464, 2.2.
     """
+    if dumps is None:
+        return _encode(value)
     text = json_text.encode(value, dumps, "json_seq.encode")
     if _RS in text:
         raise ValueError(f"json_seq.encode: dumps must escape RS, which begins a text, not write {short(text)}")
     return _RS + text + b"\n"
+
+
+_encode = json_text.writer("json_seq.encode", "\x1e", "\n")
+
+
+def encoder(dumps: Dumps | None = None, default: Default | None = None) -> Callable[[object], bytes]:
+    """Return the function that encodes values as ``encode`` does; *default*: as that of ``json.dumps``.
+
+    Raises: ValueError for both.
+    """
+    json_text.check_one_encoder(dumps, default)
+    if dumps is not None:
+        return partial(encode, dumps=dumps)
+    return _encode if default is None else json_text.writer("json_seq.encode", "\x1e", "\n", default)
 
 
 class Decoder(BaseDecoder):

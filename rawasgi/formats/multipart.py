@@ -158,9 +158,7 @@ def _problem(failure: Failure) -> Part:
         problem["id"] = failure.id
     if failure.retry:
         problem["retry"] = True
-    return Part(
-        json_text.encode(problem, json_text.dumps, "multipart"), ((b"content-type", b"application/problem+json"),)
-    )
+    return Part(json_text.dumps(problem), ((b"content-type", b"application/problem+json"),))
 
 
 # Decode

@@ -3,13 +3,14 @@
 Spec: ndjson.org; RFC 8259. JSON has no raw LF inside a value, so a line is a value whatever it holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from reprlib import repr as short
 
 from rawasgi.formats import json_text
 from rawasgi.formats.decoding import BaseDecoder
 from rawasgi.formats.json_text import Dumps
+from rawasgi.formats.json_values import Default
 from rawasgi.formats.limits import TooLarge
 
 
@@ -22,18 +23,32 @@ class NotJSON(ValueError):
         self.items = values
 
 
-def encode(value: object, dumps: Dumps = json_text.dumps) -> bytes:
-    """Write *value* and LF; by default the very bytes of ``json.dumps(value) + "\\n"``.
+def encode(value: object, dumps: Dumps | None = None) -> bytes:
+    """Write *value* as compact JSON in UTF-8, and LF. *dumps*: another encoder.
 
-    *dumps* takes another encoder, as ``functools.partial(json.dumps, ensure_ascii=False)`` for UTF-8 where the default
-    has ``\\u4f60``; what it says of NaN is its own affair.
-    Raises: ValueError for NaN and Infinity, for a value that holds itself, and for a *dumps* that writes several lines;
-    TypeError for what is no JSON value.
+    Raises: ValueError for NaN and Infinity, for a value that contains itself, and for a *dumps* that writes several
+    lines; TypeError for a type that has no rule in ``json_values``.
     """
+    if dumps is None:
+        return _encode(value)
     text = json_text.encode(value, dumps, "ndjson.encode")
     if b"\n" in text:
         raise ValueError(f"ndjson.encode: dumps must write one line, not {short(text)}: leave out its indent")
     return text + b"\n"
+
+
+_encode = json_text.writer("ndjson.encode", after="\n")
+
+
+def encoder(dumps: Dumps | None = None, default: Default | None = None) -> Callable[[object], bytes]:
+    """Return the function that encodes values as ``encode`` does; *default*: as that of ``json.dumps``.
+
+    Raises: ValueError for both.
+    """
+    json_text.check_one_encoder(dumps, default)
+    if dumps is not None:
+        return partial(encode, dumps=dumps)
+    return _encode if default is None else json_text.writer("ndjson.encode", after="\n", default=default)
 
 
 class Decoder(BaseDecoder):

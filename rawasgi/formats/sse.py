@@ -17,12 +17,15 @@ longer UTF-8 sequence, not even of a broken one, so a sequence cut in two by a f
 line is only appended: the time is linear, however small the pieces are.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from rawasgi.formats import json_text
 from rawasgi.formats.decoding import BaseDecoder
 from rawasgi.formats.endings import Done, Failure
+from rawasgi.formats.json_text import Dumps
+from rawasgi.formats.json_values import Default
 from rawasgi.formats.limits import TooLarge
 
 _NAMES: dict[type, str] = {Failure: "error", Done: "done"}
@@ -82,7 +85,7 @@ def event_of(item: object) -> Event:
         return item
     if isinstance(item, str):
         return Event(item)
-    return Event(json_text.dumps(item), _NAMES.get(type(item)))
+    return Event(json_text.dumps(item).decode(), _NAMES.get(type(item)))
 
 
 def data(text: str) -> bytes:
@@ -92,9 +95,19 @@ def data(text: str) -> bytes:
     return (_lines("data", "data: ", text) + "\n").encode()
 
 
-def json_data(value: object) -> bytes:
-    """Write an event that has *value* as JSON and nothing else: as ``data``, but JSON in ASCII has one line."""
-    return f"data: {json_text.dumps(value)}\n\n".encode()
+# Writes an event that has JSON, in one line, and nothing else.
+json_data: Callable[[object], bytes] = json_text.writer("sse.json_data", "data: ", "\n\n")
+
+
+def json_data_encoder(dumps: Dumps | None = None, default: Default | None = None) -> Callable[[object], bytes]:
+    """Return the function that writes an event of a value as JSON, as ``json_data``.
+
+    *dumps*: another encoder. *default*: as that of ``json.dumps``. Raises: ValueError for both.
+    """
+    json_text.check_one_encoder(dumps, default)
+    if dumps is not None:
+        return lambda value: data(json_text.encode(value, dumps, "sse.json_data").decode())
+    return json_data if default is None else json_text.writer("sse.json_data", "data: ", "\n\n", default)
 
 
 def comment(text: str = "") -> bytes:

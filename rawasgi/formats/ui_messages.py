@@ -164,8 +164,7 @@ def _rule(part: UIPart) -> Rule:
     return rule
 
 
-def _written(part: UIPart) -> bytes:
-    return b"data: " + json_text.encode(part, json_text.dumps, "ui_messages.encode") + b"\n\n"
+_written = json_text.writer("ui_messages.encode", "data: ", "\n\n")
 
 
 # Decode

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rawasgi.formats.json_text import compact
+from rawasgi.formats.json_text import dumps
 from rawasgi.formats.sse import Event
 
 
@@ -28,7 +28,7 @@ class Kept:
 def write(event: Event, key: str | None) -> str:
     """Return the text of an entry."""
     fields = [event.data, event.event, event.retry, event.comment, key]
-    return compact(fields)
+    return dumps(fields).decode()
 
 
 def epoch(base: int) -> str:

@@ -270,7 +270,7 @@ def test_the_cursor_is_closed_when_the_client_leaves(monkeypatch: pytest.MonkeyP
 
     async def main() -> None:
         async with connect(app, "GET", "/rows?count=1000000") as client:
-            assert (await client.until("\n")) == b'{"id": 0}\n'
+            assert (await client.until("\n")) == b'{"id":0}\n'
             client.stall()
             await client.leave()
             await client.finished()

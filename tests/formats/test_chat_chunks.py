@@ -64,7 +64,7 @@ def test_usage_is_null_until_it_comes_in_a_chunk_without_a_choice() -> None:
 
 
 def test_writes_each_chunk_as_an_event() -> None:
-    assert encode({"a": "你\n"}) == b'data: {"a": "\\u4f60\\n"}\n\n'
+    assert encode({"a": "你\n"}) == 'data: {"a":"你\\n"}\n\n'.encode()
     assert encode(Done(3)) == b"data: [DONE]\n\n"
 
 

@@ -3,16 +3,55 @@
 import csv
 import io
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum, StrEnum
 from itertools import pairwise
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from cost import growth
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from rawasgi.formats.csv import Decoder, NotCSV, encode
 from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.limits import TooLarge
+
+AT, ID = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), UUID(int=1)
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Size(StrEnum):
+    SMALL = "s"
+
+
+class Text(str):
+    def __str__(self) -> str:
+        return "a lie"
+
+
+class Old:
+    def __str__(self) -> str:
+        return "an old one"
+
+
+@dataclass
+class Row:
+    id: int
+    at: datetime
+
+
+class Model(BaseModel):
+    id: int
+    at: datetime
+
 
 texts = st.text(st.characters(codec="utf-8"))
 records = st.lists(st.lists(texts, min_size=1))
@@ -57,6 +96,15 @@ def test_the_standard_library_reads_what_was_written(items: list[list[str]]) -> 
         ([""], '""'),  # or it would be an empty line
         ([None, None], ","),
         (("a" for _ in range(2)), "a,a"),
+        (
+            [AT, AT.date(), ID, Decimal("1.50"), Colour.RED, Size.SMALL, Path("/x")],
+            f"2026-01-02T03:04:05Z,2026-01-02,{ID},1.50,red,s,/x",
+        ),
+        ([Text("it"), 10**20, 1.5, float("nan"), Old()], "it,100000000000000000000,1.5,nan,an old one"),
+        (
+            [{"a": ["你", AT]}, [1], (2, 3), frozenset([4]), Row(1, AT)],
+            '"{""a"":[""你"",""2026-01-02T03:04:05Z""]}",[1],"[2,3]",[4],"{""id"":1,""at"":""2026-01-02T03:04:05Z""}"',
+        ),
     ],
 )
 def test_writes_one_record(record: Iterable[object], line: str) -> None:
@@ -82,6 +130,7 @@ def test_an_ending_is_a_record_as_any_other_as_RFC_4180_has_no_comments(ending: 
     [
         ("abc", TypeError, "takes a record, an iterable of fields, not 'abc': put it in a list"),
         ([b"a"], TypeError, "a field must be text, not b'a': decode it"),
+        ({"a": 1}, TypeError, "takes a record, and {'a': 1} has names: an Encoder writes the header"),
         ([], ValueError, r"a record must have a field, and this one has none: leave it out, or write \[None\]"),
     ],
 )

@@ -10,6 +10,7 @@ from cost import growth
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rawasgi.formats import json_text
 from rawasgi.formats.json_seq import Decoder, Malformed, encode
 from rawasgi.formats.limits import TooLarge
 
@@ -31,8 +32,8 @@ def cut(stream: bytes, places: Iterable[int]) -> list[bytes]:
 
 
 @given(values)
-def test_writes_RS_the_bytes_of_json_dumps_and_LF(value: object) -> None:
-    assert encode(value) == b"\x1e" + json.dumps(value).encode() + b"\n"
+def test_writes_RS_compact_JSON_in_UTF_8_and_LF(value: object) -> None:
+    assert encode(value) == b"\x1e" + json_text.dumps(value) + b"\n"
 
 
 @given(st.lists(values), st.lists(st.integers(0, 1000), max_size=8), st.sampled_from([None, 1]))

@@ -10,6 +10,7 @@ from cost import growth
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rawasgi.formats import json_text
 from rawasgi.formats.limits import TooLarge
 from rawasgi.formats.ndjson import Decoder, NotJSON, encode
 
@@ -36,8 +37,10 @@ values = st.recursive(
 
 
 @given(values)
-def test_writes_the_bytes_of_json_dumps_and_LF(value: object) -> None:
-    assert encode(value) == (json.dumps(value) + "\n").encode()
+def test_writes_compact_JSON_in_UTF_8_and_LF(value: object) -> None:
+    line = encode(value)
+    assert line == json_text.dumps(value) + b"\n"
+    assert json.loads(line) == value
 
 
 @given(st.lists(values), st.lists(st.integers(0, 1000), max_size=8), st.booleans())
@@ -63,13 +66,13 @@ def test_refuses_to_write_a_value_that_holds_itself() -> None:
 
 
 def test_refuses_to_write_what_is_no_JSON_value() -> None:
-    with pytest.raises(TypeError, match="JSON has no set"):
-        encode({1})
+    with pytest.raises(TypeError, match="JSON has no object"):
+        encode([object()])
 
 
 def test_takes_another_encoder_of_str_or_bytes() -> None:
-    assert encode("你", partial(json.dumps, ensure_ascii=False)) == '"你"\n'.encode()
-    assert encode("你") == b'"\\u4f60"\n'
+    assert encode("你", json.dumps) == b'"\\u4f60"\n'
+    assert encode("你") == '"你"\n'.encode()
     assert encode(1, lambda value: b"one") == b"one\n"
     with pytest.raises(ValueError, match=r"dumps must write one line, not .*: leave out its indent"):
         encode([1], partial(json.dumps, indent=2))

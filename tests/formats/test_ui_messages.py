@@ -103,11 +103,11 @@ def test_what_is_no_part_is_refused() -> None:
 
 
 def test_a_failure_is_an_error_and_the_end_mark_as_the_SDK_writes_them() -> None:
-    assert encode(Failure("db", "gone")) == b'data: {"type": "error", "errorText": "gone"}\n\ndata: [DONE]\n\n'
+    assert encode(Failure("db", "gone")) == b'data: {"type":"error","errorText":"gone"}\n\ndata: [DONE]\n\n'
 
 
 def test_done_is_finish_and_the_end_mark() -> None:
-    assert encode(Done(3)) == b'data: {"type": "finish"}\n\ndata: [DONE]\n\n'
+    assert encode(Done(3)) == b'data: {"type":"finish"}\n\ndata: [DONE]\n\n'
 
 
 # The order
