@@ -146,7 +146,7 @@ class WebSocket(Connection[WebSocketScope]):
     ) -> None:
         """Send *value* as JSON in one message, of text or *binary*.
 
-        *dumps*: another encoder. Raises: ValueError for NaN and Infinity, TypeError for a type that has no rule, and then
+        *dumps*: another encoder. Raises: ValueError for NaN and Infinity, TypeError for a type without a rule, and then
         nothing is sent; as ``send``.
         """
         encoded = dumps(value)
