@@ -7,12 +7,9 @@ from collections.abc import AsyncIterable, Callable
 from typing import TypeVar
 
 from examples.raw.routes import router
-from examples.raw.waiting import soon, while_there
 from examples.sources import tokens, ui
 from examples.sources.asking import BadRequest
 from rawasgi import respond, streams
-from rawasgi.asgi import App
-from rawasgi.error_responses import error_response
 from rawasgi.errors import HTTPError
 from rawasgi.request import Request
 from rawasgi.response import Response
@@ -24,24 +21,19 @@ BODY_BYTES = 16 * 1024 * 1024
 BEGIN = 2.0  # seconds for which who waits for the model waits for the headers, too
 
 
-def chat(prompt: str, say: Callable[[Stream[str]], Response]) -> App:
+async def chat(prompt: str, say: Callable[[Stream[str]], Response]) -> Response:
     """What *say* makes of the tokens that answer *prompt*."""
-    return begun(tokens.reply(prompt), lambda said: say(streams.map(streams.filter(said, is_token), str)))
+    return await begun(tokens.reply(prompt), lambda said: say(streams.map(streams.filter(said, is_token), str)))
 
 
-def begun(source: AsyncIterable[T], say: Callable[[Stream[T]], Response]) -> App:
-    """What *say* makes of *source*; 503 if the model is full, 400 if it cannot answer. Closes: source."""
-
-    async def made() -> App:
-        try:
-            said = await soon(source, BEGIN)
-        except tokens.Busy as error:
-            return error_response(busy(error))
-        except tokens.Refused as error:
-            return error_response(HTTPError(400, str(error)))
-        return say(said)
-
-    return while_there(made)
+async def begun(source: AsyncIterable[T], say: Callable[[Stream[T]], Response]) -> Response:
+    """What *say* makes of *source*; raises 503 if the model is full, 400 if it cannot answer. Closes: source."""
+    try:
+        return say(await streams.begun(source, BEGIN))
+    except tokens.Busy as error:
+        raise busy(error) from None
+    except tokens.Refused as error:
+        raise HTTPError(400, str(error)) from None
 
 
 def is_token(item: str | tokens.End) -> bool:
@@ -54,10 +46,10 @@ def busy(error: tokens.Busy) -> HTTPError:
 
 
 @router.post("/api/chat")
-async def ui_chat(request: Request) -> App:
+async def ui_chat(request: Request) -> Response:
     """Row 60: what ``useChat()`` asks if nothing else is said, and reads; its stop button ends the model's work."""
     try:
         messages = ui.parse(await request.json(BODY_BYTES))
     except BadRequest as error:
         raise HTTPError(400, str(error)) from None
-    return begun(ui.parts(messages, tokens.model()), respond.ui_messages)
+    return await begun(ui.parts(messages, tokens.model()), respond.ui_messages)

@@ -35,19 +35,19 @@ async def characters(request: Request) -> Response:
 
 
 @router.get("/chat")
-async def chat_text(request: Request) -> App:
+async def chat_text(request: Request) -> Response:
     """Row 32: tokens as they come; when the model is full, a status that says so, for nothing was sent yet."""
-    return chat(request.query("prompt", prompt), respond.stream)
+    return await chat(request.query("prompt", prompt), respond.stream)
 
 
 @router.get("/chat-sse")
-async def chat_sse(request: Request) -> App:
+async def chat_sse(request: Request) -> Response:
     """Row 33: the same tokens as JSON events; what fails in their midst is an event, too."""
 
     def events(said: Stream[str]) -> Response:
         return sse(told(streams.map(said, lambda token: {"content": token})))
 
-    return chat(request.query("prompt", prompt), events)
+    return await chat(request.query("prompt", prompt), events)
 
 
 @router.post("/v1/chat/completions")

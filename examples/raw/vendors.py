@@ -16,12 +16,11 @@ from collections.abc import AsyncIterable, AsyncIterator
 from examples.raw import gateway, resuming
 from examples.raw.dialects import CHAT, MESSAGES, RESPONSES, Asked, Dialect
 from examples.raw.routes import router
-from examples.raw.waiting import soon, while_there
 from examples.sources import chat, tokens
 from examples.sources.asking import BadRequest
 from rawasgi import respond, streams
 from rawasgi.asgi import App
-from rawasgi.errors import HTTPError
+from rawasgi.errors import Disconnected, HTTPError
 from rawasgi.failures import failure_from, told
 from rawasgi.formats.endings import Failure
 from rawasgi.formats.sse import Event
@@ -38,15 +37,11 @@ BODY_BYTES = 16 * 1024 * 1024
 @router.get("/v1/models")
 async def models(request: Request) -> App:
     """Row 57: which models there are."""
-
-    async def listed() -> App:
-        try:
-            upstream = gateway.upstream(request)
-            return await upstream.models() if upstream else respond.json(chat.models(tokens.model()))
-        except Exception as error:
-            return refused(CHAT, error)
-
-    return while_there(listed)
+    try:
+        upstream = gateway.upstream(request)
+        return await upstream.models() if upstream else respond.json(chat.models(tokens.model()))
+    except Exception as error:
+        return refused(CHAT, error)
 
 
 @router.post("/v1/responses")
@@ -62,23 +57,18 @@ async def messages(request: Request) -> App:
 
 
 async def answer(request: Request, dialect: Dialect) -> App:
-    """The answer to *request*, in *dialect*; who leaves stops whoever makes it."""
+    """The answer to *request*, in *dialect*; a client that disconnects stops whoever makes it."""
     try:
         body = await request.json(BODY_BYTES)
-    except HTTPError as error:
+        upstream = gateway.upstream(request)
+        asked = upstream.asked(dialect, body) if upstream else dialect.parse(body)
+        if not asked.stream:
+            return await asked.whole()
+        return await streamed(request, dialect, asked)
+    except Disconnected:
+        raise
+    except Exception as error:
         return refused(dialect, error)
-
-    async def made() -> App:
-        try:
-            upstream = gateway.upstream(request)
-            asked = upstream.asked(dialect, body) if upstream else dialect.parse(body)
-            if not asked.stream:
-                return await asked.whole()
-            return await streamed(request, dialect, asked)
-        except Exception as error:
-            return refused(dialect, error)
-
-    return while_there(made)
 
 
 def refused(dialect: Dialect, error: Exception) -> Response:
@@ -108,8 +98,10 @@ def refused(dialect: Dialect, error: Exception) -> Response:
 
 async def streamed(request: Request, dialect: Dialect, asked: Asked) -> Response:
     """The stream of what was *asked*, as it comes; or as a run, for who wants to come back."""
-    events = concluded(await soon(asked.events(), BEGIN), dialect)
-    if request.header("x-resumable") != "true":
+    resumable = request.header("x-resumable") == "true"
+    # A run reads its events in a task of its own, so no wait for one may be under way here.
+    events = concluded(await streams.begun(asked.events(), None if resumable else BEGIN), dialect)
+    if not resumable:
         return beating(events, dialect)
     name = await resuming.runs.start(events, owner(request))
     return beating(resuming.runs.follow(name, None, owner(request), slow="wait"), dialect, {"X-Run-Id": name})

@@ -63,7 +63,7 @@ def _without_exit(error: BaseException) -> BaseException | None:
 def hold_errors(holds: bool, *sources: object) -> None:
     """``Stream.hold_errors`` of each of *sources* that has it."""
     for source in sources:
-        if isinstance(source, Stream | CloseOnce):
+        if type(source) is not AsyncGeneratorType and isinstance(source, Stream | CloseOnce):  # an ABC is slow to ask
             source.hold_errors(holds)
 
 

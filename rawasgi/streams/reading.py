@@ -1,7 +1,7 @@
 """A source, read item by item: the wait for the next item can be interrupted and resumed."""
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Generator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
 from types import coroutine
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -17,21 +17,21 @@ class Pull(Generic[T]):
 
     ``async with Pull(source) as pull`` owns *source*. ``advance()`` asks for the next item; if that says False, the
     source waits, and ``await wait(until)`` waits with it, up to that time of the loop's clock. Then there is ``item``,
-    or ``over``. No task is needed, so an asyncio.timeout of the source works, and a stream costs one task however it is
-    wrapped. One thing is beyond it: a source's own timeout that ends just while the reader waits for something else
-    (``wait`` was left, and a beat is being sent) cancels the reader there; the reader then closes us, and it is from
-    closing that the source's TimeoutError comes.
+    or ``over``; ``items`` is the iterator of the source. No task is needed, so an asyncio.timeout of the source works,
+    and a stream costs one task however it is wrapped. One thing is beyond it: a source's own timeout that ends just
+    while the reader waits for something else (``wait`` was left, and a beat is being sent) cancels the reader there;
+    the reader then closes us, and it is from closing that the source's TimeoutError comes.
     """
 
     __slots__ = (
-        *("_alarm", "_items", "_late", "_loop", "_next", "_source", "_step", "_told", "_until", "_waiter"),
-        *("item", "over"),
+        *("_alarm", "_late", "_loop", "_next", "_source", "_step", "_told", "_until", "_waiter"),
+        *("item", "items", "over"),
     )
 
     def __init__(self, source: AsyncIterable[T]) -> None:
         self._source = source
-        self._items = aiter(source)
-        self._next = self._items.__anext__
+        self.items: AsyncIterator[T] = aiter(source)
+        self._next = self.items.__anext__
         self._loop = asyncio.get_running_loop()
         self._waiter = Waiter(self._loop)
         self._step: Step | None = None
@@ -46,13 +46,16 @@ class Pull(Generic[T]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
         """Bring the step under way to its end, then close the source."""
         if self._alarm is not None:
             self._alarm.cancel()
         try:
             await self.stop()
         finally:
-            await close(self._source, self._items)
+            await close(self._source, self.items)
 
     def advance(self) -> bool:
         """Ask for the next item; return whether that is settled at once. Raises: what the source raises."""
@@ -112,6 +115,11 @@ class Pull(Generic[T]):
             if self._late and (self._told is None or cancelling() < self._told):
                 return False
 
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether ``wait`` was left before the source was through."""
+        return self._step is not None
+
     async def stop(self) -> None:
         """Cancel the wait of the source, and let its clean-up finish."""
         step, self._step = self._step, None
@@ -127,7 +135,7 @@ class Pull(Generic[T]):
         try:
             async with asyncio.timeout(cleanup) as limit:
                 await self.stop()
-                await close(self._source, self._items)
+                await close(self._source, self.items)
         except TimeoutError:
             if not limit.expired():
                 raise

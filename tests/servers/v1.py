@@ -52,6 +52,7 @@ class Scripted(Model):
                 yield ""
                 yield "a "
             if prompt == "fail":
+                await asyncio.sleep(0)  # what came before is sent
                 raise LookupError("a secret")
             if prompt == "wait":
                 await asyncio.Event().wait()

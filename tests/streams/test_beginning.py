@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
+import anyio
 import clock
 import pytest
 from wrapping import PAUSES, Plain, Source, collect, later
@@ -107,5 +108,74 @@ def test_a_wait_of_other_wrappers_goes_on_where_it_was() -> None:
         stream = heartbeat(await begun(timeout(paced(), 10)), 4, lambda: "~")
         assert clock.now() == 9
         assert [item async for item in stream] == ["a", "~", "~", "b"]
+
+    clock.run(main())
+
+
+# For a bounded time
+
+
+@pytest.mark.parametrize("max_wait", [0, 3, 3.5])
+def test_a_source_that_takes_longer_is_waited_for_by_the_stream(max_wait: float) -> None:
+    async def main() -> None:
+        source = Source(3, 4)
+        stream = await begun(source.items(), max_wait)
+        assert clock.now() == max_wait
+        assert source.log == ["opened"]
+        assert [(item, clock.now()) async for item in stream] == [(0, 4), (1, 8), (2, 12)]
+        assert source.log == ["opened", "closed"]
+
+    clock.run(main())
+
+
+def test_one_that_is_soon_enough_is_not() -> None:
+    async def main() -> None:
+        source = Source(3, 4)
+        stream = await begun(source.items(), 5)
+        assert clock.now() == 4
+        await asyncio.sleep(60)  # nothing of the wait is left
+        assert await collect(stream) == [0, 1, 2]
+
+    clock.run(main())
+
+
+def test_an_error_or_the_end_after_that_time_is_the_streams() -> None:
+    async def main() -> None:
+        error = LookupError("mine")
+        stream = await begun(Source(0, 4, error).items(), 1)
+        with pytest.raises(LookupError) as raised:
+            await collect(stream)
+        assert raised.value is error
+        assert await collect(await begun(Source(0, 4).items(), 1)) == []
+
+    clock.run(main())
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_the_stream_closes_a_source_that_still_waits(started: bool) -> None:
+    async def main() -> None:
+        source = Source(5, 100)
+        stream = await begun(source.items(), 1)
+        if started:
+            reading = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(1)
+            reading.cancel()
+            await asyncio.wait([reading])
+        await stream.aclose()
+        assert source.log == ["opened", "cancelled", "closed"]
+
+    clock.run(main())
+
+
+def test_a_source_may_hold_a_scope_of_anyio_in_that_wait() -> None:
+    async def scoped() -> AsyncGenerator[str, None]:
+        with anyio.move_on_after(3):
+            await anyio.sleep(60)
+        yield "after the scope"
+
+    async def main() -> None:
+        stream = await begun(scoped(), 1)
+        assert [item async for item in stream] == ["after the scope"]
+        assert clock.now() == 3
 
     clock.run(main())
