@@ -4,6 +4,7 @@ Whatever the selector has (a socket, a thread's ``call_soon_threadsafe``) is see
 must be told of, or time jumps over its work: ``with outside():`` around the await for what it brings, or in the thread
 itself. ``asyncio.to_thread`` and ``run_in_executor`` are counted by themselves.
 If every task waits and no timer is set, only a thread or a socket can help; if there is none, ``Deadlock`` is raised.
+If a task goes on and on without waiting, ``Livelock`` is raised.
 """
 
 import asyncio
@@ -18,17 +19,27 @@ from typing import TypeVar, TypeVarTuple, Unpack
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 PATIENCE = 5.0  # real seconds: so long may work outside take before time goes on without it
+TURNS = 120_000  # iterations of the loop in one moment of virtual time; the most that a test needs are 60,000
 
 
 class Deadlock(AssertionError):
     """Every task waits, for nothing that could come."""
 
 
+class Livelock(AssertionError):
+    """Some task always goes on, and never waits: time would stand still for ever."""
+
+
 class Selector(selectors.DefaultSelector):
     now = 0.0
     working = 0  # pieces of work outside of the loop
+    turns = 0  # since time has jumped
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.turns = self.turns + 1 if timeout == 0 else 0
+        if self.turns > TURNS:
+            self.turns = 0
+            raise Livelock(f"some task has gone on for {TURNS} iterations of the loop, at {self.now} s")
         sockets = len(self.get_map()) > 1  # one is the loop's own, through which threads wake it
         others = sockets or threading.active_count() > 1
         outside = self.working > 0 or (timeout is None and others)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from clock import Deadlock, loop, now, outside, run
+from clock import Deadlock, Livelock, loop, now, outside, run
 
 
 def test_time_jumps_when_every_task_waits() -> None:
@@ -94,6 +94,19 @@ def test_waiting_for_nothing_is_a_deadlock_and_not_a_hang() -> None:
 
     with pytest.raises(Deadlock, match=r"at 5\.0 s"):
         run(main())
+
+
+def test_going_on_for_ever_is_a_livelock_and_not_a_hang() -> None:
+    async def main() -> None:
+        def again() -> None:
+            loop().call_soon(again)
+
+        await asyncio.sleep(5)
+        again()
+        await asyncio.Event().wait()
+
+    with pytest.raises(Livelock, match=r"at 5\.0 s"):
+        run(main(), debug=False)
 
 
 CARELESS = """

@@ -298,3 +298,40 @@ def test_a_response_that_has_waited_leaves_no_reference_cycle(known: bool) -> No
         assert clock.run(script()) == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["server", "foreign"])
+def test_a_source_goes_on_while_what_came_before_is_sent(known: bool) -> None:
+    """Else a loop that looks again and again whether the source is ready would never end: this one has few turns."""
+    log: list[str] = []
+
+    async def source(ready: asyncio.Event) -> AsyncIterator[str]:
+        yield "a"
+        await ready.wait()
+        log.append("went on")
+        yield "b"
+
+    async def script() -> None:
+        ready, sent = asyncio.Event(), asyncio.Event()
+
+        async def send(message: Sent) -> None:
+            if message["type"] == "http.response.body":
+                log.append("sends")
+                await sent.wait()
+
+        serving = asyncio.create_task(Served(source(ready), send, known).run())
+        await turns()
+        assert log == ["sends"]
+        ready.set()
+        await turns()
+        assert log == ["sends", "went on"]
+        sent.set()
+        await turns()
+        assert serving.done()
+
+    clock.run(script())
+
+
+async def turns() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
