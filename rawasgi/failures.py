@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import AsyncIterable, Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -52,35 +53,51 @@ def told(
 ) -> "Told[T | Done | Failure]":
     """Yield from *source*, then a Done, or a Failure if it failed; every format of ``respond`` has a frame for both.
 
-    *known(error)* may return the Failure for an error that is the client's business; else ``failure_from`` decides. An
-    error before the first item and the first wait is raised: it is still an answer of its own. So is Disconnected:
-    there is nobody to tell. What is told already stays as it is. If this stream itself is given to ``respond``, an item
-    that the format cannot encode is a failure of *source* as well.
-    Order, Reads ahead, Closes: as ``streams.conclude``.
+    *known(error)* may return the Failure for an error that is the client's business; else ``failure_from`` decides. A
+    Failure of *known* without an id gets one, under which the log has the error. One that has an id is sent as it is,
+    and nothing is logged.
+
+    An error before the first item and the first wait is raised: it is still an answer of its own. So is a later one
+    while the start of the response waits for the first item (``max_start_delay``), and so is Disconnected: there is
+    nobody to tell. What is told already stays as it is. If this stream itself is given to ``respond``, an item that the
+    format cannot encode is a failure of *source* as well. Order, Reads ahead, Closes: as ``streams.conclude``.
     """
 
     def failed(error: Exception) -> Failure:
         if isinstance(error, Disconnected):
             raise error
-        return known(error) or failure_from(error)
+        failure = known(error)
+        if failure is None:
+            return failure_from(error)
+        return failure if failure.id is not None else _logged(failure, error)
 
     return source if isinstance(source, Told) else Told(source, failed)
 
 
 def failure_from(error: Exception) -> Failure:
-    """Return what a client may know of *error*.
+    """Return what a client may know of *error*; each has an id, under which the log (``rawasgi``) has the rest.
 
-    An HTTPError is meant for it; a TimeoutError, also which deadline it was, and TooManyThreads tell nothing of us. Of
-    all else it gets an id, under which the log (``rawasgi``, with the traceback) has the rest.
+    An HTTPError is meant for the client; of a TimeoutError it may know which deadline it was. TooManyThreads and all
+    else tell nothing of us. Logged: an HTTPError below 500 and TooManyThreads as a warning in one line, all else as an
+    error with its traceback.
     """
     if isinstance(error, HTTPError):
         phrase = HTTPStatus(error.status).phrase if error.status in HTTPStatus._value2member_map_ else "error"
-        return Failure(phrase.lower().replace(" ", "_"), error.text or phrase, retry=error.status in _AGAIN)
+        failure = Failure(phrase.lower().replace(" ", "_"), error.text or phrase, retry=error.status in _AGAIN)
+        return _logged(failure, error, with_traceback=error.status >= 500)
     if isinstance(error, TooManyThreads):
-        logger.warning("%s", error)
-        return Failure("busy", "too many streams at once: ask again later", retry=True)
-    late = _LATE[error.which] if isinstance(error, DeadlineExceeded) else "the source took too long"
-    known = Failure("timeout", late, secrets.token_hex(8), retry=True)
-    told = known if isinstance(error, TimeoutError) else Failure(id=secrets.token_hex(8))
-    logger.error("stream failed, id %s", told.id, exc_info=error)
-    return told
+        return _logged(Failure("busy", "too many streams at once: ask again later", retry=True), error)
+    if isinstance(error, TimeoutError):
+        late = _LATE[error.which] if isinstance(error, DeadlineExceeded) else "the source took too long"
+        return _logged(Failure("timeout", late, retry=True), error, with_traceback=True)
+    return _logged(Failure(), error, with_traceback=True)
+
+
+def _logged(failure: Failure, error: Exception, *, with_traceback: bool = False) -> Failure:
+    """Return *failure* with a new id, and log *error* under it."""
+    failure = replace(failure, id=secrets.token_hex(8))
+    if with_traceback:
+        logger.error("stream failed, id %s", failure.id, exc_info=error)
+    else:
+        logger.warning("stream failed, id %s: %r", failure.id, error)
+    return failure

@@ -3,7 +3,10 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
 
 import clock
 import pytest
@@ -14,6 +17,7 @@ from rawasgi.errors import Disconnected, HTTPError
 from rawasgi.failures import failure_from, told
 from rawasgi.formats import json_seq, ndjson, sse
 from rawasgi.formats.endings import Done, Failure
+from rawasgi.formats.multipart import Part
 from rawasgi.handling import handler
 from rawasgi.request import Request
 from rawasgi.response import Response
@@ -50,8 +54,19 @@ async def collected(stream: AsyncIterator[object]) -> list[object]:
         (TooManyThreads("x"), Failure("busy", "too many streams at once: ask again later", retry=True)),
     ],
 )
-def test_what_is_meant_for_the_client_is_said(error: Exception, told_of_it: Failure) -> None:
-    assert failure_from(error) == told_of_it
+def test_what_is_meant_for_the_client_is_said_and_logged_in_a_line(
+    error: Exception, told_of_it: Failure, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = failure_from(error)
+    assert replace(said, id=None) == told_of_it
+    (record,) = caplog.records
+    assert said.id is not None
+    assert said.id in record.getMessage()
+    if getattr(error, "status", 0) >= 500:
+        assert (record.levelname, record.exc_info is not None) == ("ERROR", True)
+    else:
+        assert record.getMessage() == f"stream failed, id {said.id}: {error!r}"
+        assert (record.levelname, record.exc_info) == ("WARNING", None)
 
 
 @pytest.mark.parametrize(("error", "code"), [(LookupError(SECRET), "internal"), (TimeoutError(SECRET), "timeout")])
@@ -94,11 +109,22 @@ def test_what_one_knows_better_goes_first(caplog: pytest.LogCaptureFixture) -> N
         return Failure("validation", str(error), retry=True) if isinstance(error, ValueError) else None
 
     stream = told(source(1, ValueError("item 1 is negative")), known)
-    assert clock.run(collected(stream)) == [0, Failure("validation", "item 1 is negative", retry=True)]
-    assert caplog.records == []
+    (_, last) = clock.run(collected(stream))
+    assert isinstance(last, Failure)
+    assert replace(last, id=None) == Failure("validation", "item 1 is negative", retry=True)
+    (record,) = caplog.records
+    assert record.getMessage() == f"stream failed, id {last.id}: ValueError('item 1 is negative')"
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
     (_, last) = clock.run(collected(told(source(1, LookupError()), known)))
     assert isinstance(last, Failure)
     assert last.code == "internal"
+
+
+def test_an_id_of_ones_own_is_sent_as_it_is_and_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    mine = Failure("validation", "negative", "trace-1")
+    (_, last) = clock.run(collected(told(source(1, ValueError()), lambda _: mine)))
+    assert last is mine
+    assert caplog.records == []
 
 
 def test_a_client_that_left_is_told_nothing() -> None:
@@ -111,11 +137,11 @@ def answered(response: Response) -> Result:
 
 
 def test_each_format_says_it_in_its_own_way() -> None:
-    broken = Failure("x", "y")
+    broken = Failure("x", "y", "z")
     (event,) = sse.Decoder().feed(answered(respond.sse(told(source(0, ValueError(), 0), lambda _: broken))).body)
-    assert (event.event, json.loads(str(event.data))) == ("error", {"error": {"code": "x", "message": "y"}})
+    assert (event.event, json.loads(str(event.data))) == ("error", {"error": {"code": "x", "message": "y", "id": "z"}})
     body = answered(respond.ndjson(told(source(1, ValueError()), lambda _: broken))).body
-    assert ndjson.Decoder().feed(body) == [0, {"error": {"code": "x", "message": "y"}}]
+    assert ndjson.Decoder().feed(body) == [0, {"error": {"code": "x", "message": "y", "id": "z"}}]
     body = answered(respond.json_seq(told(source(1)))).body
     assert json_seq.Decoder().feed(body) == [0, {"done": {"items": 1}}]
 
@@ -137,3 +163,37 @@ def test_what_is_told_is_told_once() -> None:
     stream = told(source(1))
     assert told(stream) is stream
     assert answered(respond.json_array(told(source(2)))).body == b"[0,\n1]"
+
+
+FORMATS: dict[str, tuple[Callable[[AsyncIterator[Any]], Response], object]] = {
+    "sse": (lambda items: respond.sse(told(items)), 1),
+    "ndjson": (lambda items: respond.ndjson(told(items)), 1),
+    "json_seq": (lambda items: respond.json_seq(told(items)), 1),
+    "csv": (lambda items: respond.csv(told(items)), ["a"]),
+    "json_array": (respond.json_array, 1),
+    "multipart": (respond.multipart, Part(b"a")),
+    "chat_chunks": (respond.chat_chunks, {"a": 1}),
+    "ui_messages": (respond.ui_messages, {"type": "data-row", "data": 1}),
+}
+
+
+@pytest.mark.parametrize("error", [HTTPError(409, "conflicting"), HTTPError(502), LookupError(SECRET), TimeoutError()])
+@pytest.mark.parametrize("name", FORMATS)
+def test_in_each_format_the_client_gets_the_id_that_the_log_has(
+    name: str, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    respond_with, item = FORMATS[name]
+
+    async def items() -> AsyncIterator[Any]:
+        yield item
+        await asyncio.sleep(1)
+        raise error
+
+    body = answered(respond_with(items())).body
+    assert SECRET.encode() not in body
+    (record,) = caplog.records
+    found = re.search("id ([0-9a-f]{16})", record.getMessage())
+    assert found is not None
+    assert found[1].encode() in body
+    if isinstance(error, HTTPError):
+        assert (error.text or "Bad Gateway").encode() in body

@@ -159,7 +159,7 @@ MESSAGES = Dialect(
     path="/messages",
     parse=_messages,
     error=lambda status, text, param, code: messages.error(text, _anthropic_kind(status)),
-    failed=lambda failure, _: named(messages.error(failure.message, "api_error")),
+    failed=lambda failure, _: named(messages.error(failure.text, "api_error")),
     is_last=lambda event: event.event in {"message_stop", "error"},
     beat=Event('{"type":"ping"}', "ping"),
 )

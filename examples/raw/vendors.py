@@ -89,7 +89,7 @@ def refused(dialect: Dialect, error: Exception) -> Response:
         status, text = error.status, error.text
     else:
         found = failure_from(error)
-        text, code = f"{found.message}, id {found.id}", found.code
+        text, code = found.text, found.code
     return respond.json(dialect.error(status, text, param, code), status, fields)
 
 

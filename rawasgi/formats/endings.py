@@ -21,6 +21,11 @@ class Failure:
     id: str | None = None
     retry: bool = False
 
+    @property
+    def text(self) -> str:
+        """The message, with the id if there is one: for a format whose errors are a text and nothing else."""
+        return self.message if self.id is None else f"{self.message}, id {self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Done:

@@ -61,13 +61,14 @@ _DONE = b"data: [DONE]\n\n"
 
 
 def encode(item: UIPart | Failure | Done) -> bytes:
-    """Write *item* as an event: a part; error and [DONE] for a Failure; finish and [DONE] for a Done.
+    """Write *item* as an event: a part; error (message and id in errorText) and [DONE] for a Failure; finish and [DONE]
+    for a Done.
 
     Of the order an Encoder takes care. Raises: ValueError for a type that PARTS does not have, for a part without what
     PARTS says, and for what JSON cannot say; TypeError for what is no dict, and for what is no JSON value.
     """
     if isinstance(item, Failure):
-        return _written(_part("error", errorText=item.message)) + _DONE
+        return _written(_part("error", errorText=item.text)) + _DONE
     if isinstance(item, Done):
         return _written(_part("finish")) + _DONE
     _rule(item)
