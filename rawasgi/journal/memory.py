@@ -118,35 +118,38 @@ class MemoryJournal(Journal):
             self._followers.discard(follower)
             self._let_append()
 
-    def _next(self, follower: Follower) -> list[Entry] | list[Gap]:
-        """Return what is there for *follower*, or what is there no more."""
+    def _next(self, follower: Follower, count: int = _BATCH) -> Sequence[Entry | Gap]:
+        """Return the next *count* entries for *follower*; before them, a Gap if some were thrown away."""
         lost = self._first - 1 - follower.number
-        if lost > 0:
-            gap = Gap("trimmed", self.id_of(follower.number), lost)
-            follower.number += lost
-            return [gap]
-        return self._after(follower.number, _BATCH)
+        if lost <= 0:
+            return self._after(follower.number, count)
+        gap = Gap("trimmed", self.id_of(follower.number), lost)
+        follower.number += lost
+        return [gap, *self._after(follower.number, count)]
 
     def _late(self, follower: Follower) -> Sequence[Entry | Gap] | None:
         """Return what a *follower* gets that has fallen too far behind; None for one that has not, or is waited for."""
         behind = self._last - follower.number
         if behind <= follower.backlog or follower.slow == "wait":
             return None
-        if follower.slow == "latest":
-            entries = latest(self._after(follower.number, behind))
-            follower.number = self._last
-            return entries
         had = self.id_of(follower.number)
         if follower.slow == "disconnect":
             return [Gap("slow", had, behind)]
-        lost = behind - follower.backlog
-        self._dropped += lost
+        if follower.slow == "latest":
+            items = self._next(follower, behind)
+            follower.number = self._last
+            gaps = [item for item in items if isinstance(item, Gap)]
+            return [*gaps, *latest([item for item in items if isinstance(item, Entry)])]
         if follower.slow == "drop_oldest":
+            lost = behind - follower.backlog
+            self._dropped += lost
             follower.number += lost
-            return [Gap("slow", had, lost), *self._after(follower.number, follower.backlog)]
-        kept = self._after(follower.number, follower.backlog)
+            return [Gap("slow", had, lost), *self._next(follower, follower.backlog)]
+        items = self._next(follower, follower.backlog)
+        lost = max(self._last - follower.number - follower.backlog, 0)
+        self._dropped += lost
         follower.number = self._last
-        return [*kept, Gap("slow", self.id_of(self._last - lost), lost)]
+        return [*items, Gap("slow", self.id_of(self._last - lost), lost)] if lost else items
 
     @property
     def _first(self) -> int:

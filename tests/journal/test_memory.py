@@ -66,10 +66,10 @@ def test_a_bound_must_leave_room(bounds: dict[str, int]) -> None:
 # Who is slow
 
 
-async def fallen_behind(slow: Slow, *keys: str | None) -> list[object]:
-    """What a reader gets that read "a", and then not before so many more had come than its backlog of 2."""
-    journal = MemoryJournal()
-    reader = journal.follow(slow=slow, backlog=2)
+async def fallen_behind(slow: Slow, *keys: str | None, backlog: int = 2, max_items: int = 10_000) -> list[object]:
+    """What a reader gets that read "a", and then not before so many more had come than its backlog."""
+    journal = MemoryJournal(max_items=max_items)
+    reader = journal.follow(slow=slow, backlog=backlog)
     await filled(journal, "a")
     first = await taken(reader, 1)
     waiting = asyncio.create_task(taken(reader, 1))  # it has caught up
@@ -96,6 +96,22 @@ def test_or_all_but_the_latest_of_each_key() -> None:
 
 def test_or_the_connection() -> None:
     assert run(fallen_behind("disconnect")) == ["a", "b", ("slow", 5)]
+
+
+@pytest.mark.parametrize(
+    ("slow", "backlog", "wanted"),
+    [
+        ("drop_oldest", 2, [("slow", 8), "8", "9"]),
+        ("drop_oldest", 6, [("slow", 4), ("trimmed", 2), "6", "7", "8", "9"]),
+        ("drop_newest", 2, [("trimmed", 6), "6", "7", ("slow", 2)]),
+        ("drop_newest", 6, [("trimmed", 6), "6", "7", "8", "9"]),
+        ("latest", 2, [("trimmed", 6), "8", "9"]),
+        ("disconnect", 2, [("slow", 10)]),
+    ],
+)
+def test_and_what_was_thrown_away_meanwhile_is_a_gap(slow: Slow, backlog: int, wanted: list[object]) -> None:
+    keys = ["x", "y"] * 5
+    assert run(fallen_behind(slow, *keys, backlog=backlog, max_items=4)) == ["a", "b", *wanted]
 
 
 def test_or_nothing_and_the_publisher_waits() -> None:
