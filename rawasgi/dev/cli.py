@@ -82,7 +82,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     cut = given.index("--") if "--" in given else len(given)
     top = parser()
-    options = top.parse_args(given[:cut], argparse.Namespace(rest=given[cut + 1 :]))
+    options, more = top.parse_known_args(given[:cut], argparse.Namespace(rest=given[cut + 1 :]))
+    if more and hasattr(options, "paths") and not any(each.startswith("-") for each in more):
+        options.paths = [*options.paths, *more]  # argparse takes no path that stands behind an option
+    elif more:
+        top.error(f"unrecognized arguments: {' '.join(more)}")
     if options.command is None:
         top.print_help()
         return 0

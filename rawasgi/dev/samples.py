@@ -6,6 +6,7 @@ Those of a route that is not in the schema are made by their converters, ``{id:i
 
 import inspect
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,11 +50,10 @@ class Given:
 
 
 class Samples:
-    """``target(route)`` is a request for a route. ``used`` has the names of the given parameters that a route has."""
+    """``target(route)`` is a request for a route."""
 
     def __init__(self, given: Given) -> None:
-        self.given = given
-        self.used: set[str] = set()
+        self.given: Given = given
         self._schemas: dict[int, Schema] = {}
 
     def target(self, route: Route) -> Target:
@@ -116,7 +116,6 @@ class Samples:
 
     def _value(self, name: str, declared: Schema | None, schema: Schema) -> Any:
         if name in self.given.params:
-            self.used.add(name)
             return self.given.params[name]
         return NO_VALUE if declared is None else parameter_value(declared, schema)
 
@@ -224,15 +223,29 @@ def _of_type(part: Schema, schema: Schema, depth: int) -> Any:
     return None if kind == "null" else "a"
 
 
-def _number(part: Schema, kind: str) -> float:
-    """Return a number within the bounds: 1, or the one that is next to a bound."""
-    step = part.get("multipleOf", 1 if kind == "integer" else 0.5)
-    least = part.get("minimum", part.get("exclusiveMinimum", None))
-    most = part.get("maximum", part.get("exclusiveMaximum", None))
-    value = 1 if least is None or least < 1 else least + (0 if "minimum" in part else step)
-    if most is not None and value > most:
-        value = most - (0 if "maximum" in part else step)
-    return cast(float, value if value % step == 0 else value - value % step + step)
+def _number(part: Schema, kind: str) -> Any:
+    """Return a number within the bounds: 1, or one that is next to a bound, or between them."""
+    least, most = part.get("minimum", part.get("exclusiveMinimum")), part.get("maximum", part.get("exclusiveMaximum"))
+    step = part.get("multipleOf", 1)
+    choices = [1, step]
+    if least is not None:
+        choices += [math.ceil(least / step) * step, math.floor(least / step) * step + step]
+    if most is not None:
+        choices += [math.floor(most / step) * step, math.ceil(most / step) * step - step]
+    if kind == "number" and least is not None and most is not None:
+        choices.append((least + most) / 2)
+    return next((each for each in choices if _is_within(each, part)), NO_VALUE)
+
+
+def _is_within(number: float, part: Schema) -> bool:
+    conditions = (
+        number >= part.get("minimum", number),
+        number > part.get("exclusiveMinimum", number - 1),
+        number <= part.get("maximum", number),
+        number < part.get("exclusiveMaximum", number + 1),
+        number % part.get("multipleOf", number or 1) == 0,
+    )
+    return all(conditions)
 
 
 def _merged(parts: Sequence[Schema]) -> Schema:

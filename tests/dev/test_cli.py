@@ -26,6 +26,14 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
     assert "serve" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments", [["serve", "a:b", "more"], ["check", "a:b", "--no-such-option", "/path"]])
+def test_what_no_command_knows_is_an_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "unrecognized arguments: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("app", "why"),
     [
