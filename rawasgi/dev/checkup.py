@@ -115,8 +115,10 @@ async def _check(app: App, targets: Sequence[Target], options: argparse.Namespac
                     progress(f"{number}/{len(targets)} {target}")
                     await check_into(result, session, target, report)
                     progress("")
+                    report.judged(result)
     except TimeoutError:
         progress("")
         for result in results:
-            result.end(options.timeout)
+            if result.end(options.timeout):
+                report.judged(result)
     return results

