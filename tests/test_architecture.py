@@ -43,7 +43,7 @@ FLOORS = [
 BASE = {
     "streams": {"base", "reading", "stepping", "waiting"},
     "formats": {"decoding", "done_events", "endings", "json_text", "json_values", "limits", "sse", "tokens"},
-    "journal": {"base", "memory", "mirror", "script", "stored"},
+    "journal": {"base", "memory", "mirror", "retrying", "script", "stored"},
 }
 # An app that imports such a module by its name has what the module needs.
 THIRD_PARTY = {

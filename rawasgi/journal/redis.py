@@ -17,11 +17,10 @@ that second may then come to stand for another event, if the next append is from
 
 import asyncio
 import logging
-import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from redis.asyncio import Redis
@@ -34,6 +33,7 @@ from redis.exceptions import TimeoutError as Late
 from rawasgi.formats.sse import Event
 from rawasgi.journal.base import Ended
 from rawasgi.journal.mirror import PAGE, Closed, Mirror
+from rawasgi.journal.retrying import in_time, retry_delays
 from rawasgi.journal.script import SCRIPT
 from rawasgi.journal.stored import Kept, State, write
 from rawasgi.streams.base import end
@@ -82,12 +82,13 @@ class RedisJournals:
         self._journals: WeakValueDictionary[str, RedisJournal] = WeakValueDictionary()
         self._followed: dict[str, RedisJournal] = {}
         self._asked: dict[str, tuple[int, int]] = {}  # the topics that the reader waits for, and after which entry
+        self._rung_for: set[str] = set()  # the topics for which the bell was rung since
         self._room = asyncio.Semaphore(_CONNECTIONS)
         self._closed = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._away: float | None = None
 
-    async def __aenter__(self) -> "RedisJournals":
+    async def __aenter__(self) -> Self:
         """Start the reader; a Redis that is not there yet is waited for, where it is needed."""
         never = Retry(NoBackoff(), 0)  # we do that, and know what may be done twice
         # Without socket_timeout: redis-py uses wait_for() for it, which loses cancellations before Python 3.12.
@@ -122,10 +123,10 @@ class RedisJournals:
         if self._reader is None:
             raise RuntimeError("RedisJournals must be open: async with RedisJournals(url) as journals")
         async with self._room:
-            delays = _delays()
+            delays = retry_delays()
             while not self._closed.is_set():
                 try:
-                    return await _in_time(_ANSWER, command())
+                    return await in_time(_ANSWER, command())
                 except (AuthenticationError, AuthorizationError):
                     raise  # no time heals that
                 except (Gone, Late, ReadOnlyError, OSError):
@@ -151,18 +152,27 @@ class RedisJournals:
 
     async def begin(self, journal: "RedisJournal") -> None:
         """Read *journal*, too, from now on."""
-        moved_back = self._asked.get(journal.key, (0, 0)) > journal.place  # a loss was found
-        if moved_back or journal.key not in self._followed:
-            self._followed[journal.key] = journal
-            await self.call(lambda: self._ring(journal))
+        self._followed[journal.key] = journal
+        async with journal.joining:  # each waits for the one who rings: if that is cancelled, the next one rings
+            if journal.key not in self._rung_for and not self._is_asked(journal):
+                self._rung_for.add(journal.key)
+                try:
+                    await self.call(lambda: self._ring(journal))
+                except BaseException:
+                    self._rung_for.discard(journal.key)
+                    raise
 
     def leave(self, journal: "RedisJournal") -> None:
         """Read *journal* no more."""
         self._followed.pop(journal.key, None)
 
+    def _is_asked(self, journal: "RedisJournal") -> bool:
+        """Return whether the reader waits for what *journal* wants; not where its place has moved back after a loss."""
+        return self._asked.get(journal.key, _NEVER) <= journal.place
+
     async def _ring(self, journal: "RedisJournal") -> None:
-        """Have the reader ask anew, unless it asks for what *journal* wants; it does so each _BLOCK in any case."""
-        if self._asked.get(journal.key, _NEVER) <= journal.place:
+        """Have the reader ask anew, unless it did; it does so each _BLOCK in any case."""
+        if self._is_asked(journal):
             return
         async with self.client.pipeline() as pipe:
             pipe.xadd(self._bell, {"e": ""}, maxlen=1)
@@ -170,14 +180,14 @@ class RedisJournals:
             await pipe.execute()
 
     async def _read(self) -> None:
-        delays = _delays()
+        delays = retry_delays()
         while True:
             try:
                 await self._read_on(None)
                 for journal in list(self._followed.values()):
-                    await _in_time(_ANSWER, journal.observe(partial(self.look, journal)))
+                    await in_time(_ANSWER, journal.observe(partial(self.look, journal)))
                 self._back()
-                delays = _delays()
+                delays = retry_delays()
                 while True:
                     await self._read_on(int(_BLOCK * 1000))
             except Exception as error:  # also one that nobody thought of: without a reader, all would wait for ever
@@ -190,9 +200,10 @@ class RedisJournals:
         """Read what has come; wait for it for *block* milliseconds."""
         asked = {key: (journal, journal.losses) for key, journal in self._followed.items()}
         self._asked = {key: journal.place for key, journal in self._followed.items()}
+        self._rung_for.clear()
         places: dict[Any, Any] = {self._bell: self._rung}
         places |= {key: f"{base}-{number}" for key, (base, number) in self._asked.items()}
-        reply: Any = await _in_time(2 * _BLOCK, self.client.xread(places, PAGE, block))
+        reply: Any = await in_time(2 * _BLOCK, self.client.xread(places, PAGE, block))
         for key, entries in reply:
             if key == self._bell:
                 self._rung = entries[-1][0]
@@ -226,6 +237,7 @@ class RedisJournal(Mirror):
         self.key = key
         self.producer: str = secrets.token_hex(8)
         self._journals = journals
+        self.joining = asyncio.Lock()  # one follower at a time has the reader ask anew
         self._turn = asyncio.Lock()  # one append at a time: the script keeps what became of the last one only
         self._count = 0
         self._written = (0, 0)
@@ -281,17 +293,3 @@ def _kept(entries: Iterable[tuple[str, dict[str, str]]]) -> Iterator[Kept]:
     for place, fields in entries:
         base, number = place.split("-")
         yield Kept(int(base), int(number), fields["e"])
-
-
-async def _in_time(limit: float, reply: Awaitable[T]) -> T:
-    async with asyncio.timeout(limit):
-        return await reply
-
-
-def _delays() -> Iterator[float]:
-    """Yield 0, and then seconds that double up to 1, each some part less, so that not all come at once."""
-    yield 0
-    delay = 0.05
-    while True:
-        yield delay * random.uniform(0.5, 1)
-        delay = min(2 * delay, 1)

@@ -13,6 +13,7 @@ from valkeys import Valkey, valkey
 if os.environ.get("REQUIRE_PARTS") != "1":
     pytest.importorskip("redis", reason="redis is not installed")
 
+from rawasgi.journal import redis
 from rawasgi.journal.redis import RedisJournal, RedisJournals
 
 PATIENCE = 60.0  # seconds, for a machine that is busy with other things
@@ -96,5 +97,51 @@ def test_a_follower_that_joins_finds_a_loss_before_the_reader_does(server: Valke
             assert await taken(second, 1) == ["d"]
             await first.aclose()
             await second.aclose()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+class HeldBell(RedisJournals):
+    """Journals whose bell is not rung until ``let``, by those who come before."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.ringing = 0
+        self.let = asyncio.Event()
+
+    async def _ring(self, journal: RedisJournal) -> None:
+        self.ringing += 1
+        await self.let.wait()
+        await super()._ring(journal)
+
+
+@pytest.mark.parametrize("others", [1, 20])
+def test_a_follower_that_leaves_while_it_wakes_the_reader_leaves_that_to_the_next(
+    server: Valkey, others: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the others would get nothing until the reader asks again by itself: after 5 s, and here after an hour."""
+    monkeypatch.setattr(redis, "_BLOCK", 3600.0)
+
+    async def main() -> None:
+        async with HeldBell(server.url) as journals, RedisJournals(server.url) as writing:
+            journal = journals.topic(f"left {others}")
+            leaving = asyncio.create_task(rest(journal.follow()))
+            while not journals.ringing:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            streams = [journal.follow() for _ in range(others)]
+            staying = [asyncio.create_task(taken(stream, 1)) for stream in streams]
+            while len(journal._followers) < 1 + others:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            leaving.cancel()
+            await asyncio.wait([leaving])
+            journals.let.set()
+            while not all(follower.waits for follower in journal._followers):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            assert journals.ringing == 2, "another one rings, and the others need not"
+            assert await journals.client.xlen(journals._bell) == 1
+            await filled(writing.topic(f"left {others}"), "a")
+            assert await asyncio.gather(*staying) == [["a"]] * others
+            for stream in streams:
+                await stream.aclose()
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
