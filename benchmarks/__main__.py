@@ -21,6 +21,7 @@ from benchmarks import (
     held,
     idle,
     instructions,
+    items,
     keeping,
     ndjson,
     neighbours,
@@ -45,7 +46,7 @@ from benchmarks.question import Question
 QUESTIONS: dict[str, Question] = {
     module.QUESTION.name: module.QUESTION
     for module in (
-        *(burst, chunks, short, paced, sse, ndjson, rows, blocking, neighbours, file, plain, routes),
+        *(burst, chunks, short, paced, sse, ndjson, items, rows, blocking, neighbours, file, plain, routes),
         *(idle, held, crowd, scale, fanout, compressed, compressed_idle, startup, fairness),
         instructions,
     )

@@ -40,7 +40,9 @@ PEERS = {
         Peer(RAW, "benchmarks.apps.raw"),
         Peer("starlette", "benchmarks.apps.starlette_", "starlette"),
         Peer(FASTAPI, "benchmarks.apps.fastapi_", "fastapi"),
-        Peer("fastapi-yield", "benchmarks.apps.fastapi_yield", "fastapi", only=("sse", "ndjson", "rows", "idle")),
+        Peer(
+            "fastapi-yield", "benchmarks.apps.fastapi_yield", "fastapi", only=("sse", "ndjson", "items", "rows", "idle")
+        ),
         Peer("sse-starlette", "benchmarks.apps.sse_starlette_", "sse-starlette", only=("sse", "idle")),
         Peer(LITESTAR, "benchmarks.apps.litestar_", "litestar"),
         Peer("quart", "benchmarks.apps.quart_", "quart", dict.fromkeys(CODED, NO_CODING)),

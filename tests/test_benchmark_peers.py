@@ -13,6 +13,7 @@ from benchmarks.apps import naked, sources
 from benchmarks.apps.sources import CHUNK
 from benchmarks.clients import Answer, Unexpected
 from benchmarks.peers import NAKED, NGINX, PEERS, RAW
+from benchmarks.question import Question
 from rawasgi.asgi import App, Received, Sent
 from rawasgi.dev.client import fetch
 
@@ -38,6 +39,12 @@ def made(name: str, app: str) -> App:
     return cast(App, found if app == "app" else found(*map(int, arguments)))
 
 
+def asked(name: str) -> list[Question]:
+    """The questions of which *name* is a peer."""
+    questions = [question for question in command.QUESTIONS.values() if peers.asked(question.name, [name])[0]]
+    return [question for question in questions if question.peers is None or name in question.peers]
+
+
 async def answer(app: App, path: str) -> Answer:
     result = await fetch(app, path)
     return Answer(result.status, result.header("content-type"), result.body)
@@ -48,22 +55,20 @@ def test_an_app_answers_what_naked_answers(name: str) -> None:
     peer = PEERS[name]
     if peer.package:
         need(peer.package.replace("-", "_"))
-    for question in command.QUESTIONS.values():
-        here, _ = peers.asked(question.name, [name])
-        if here:
-            apps = {one: made(one, question.app) for one in (NAKED, name)}
-            both = {one: asyncio.run(answer(app, question.path)) for one, app in apps.items()}
-            assert running.differing(both, question.view) == {}
-            assert both[name].body == BODIES.get(question.path, both[name].body)
+    for question in asked(name):
+        apps = {one: made(one, question.app) for one in (NAKED, name)}
+        both = {one: asyncio.run(answer(app, question.path)) for one, app in apps.items()}
+        assert running.differing(both, question.view) == {}
+        assert both[name].body == BODIES.get(question.path, both[name].body)
 
 
 @pytest.mark.parametrize("name", ALOOF)
 def test_an_app_answers_what_naked_answers_over_a_socket(name: str) -> None:
     need((PEERS[name].package or "").replace("-", "_"))
-    asked = [question for question in command.QUESTIONS.values() if peers.asked(question.name, [name])[0]]
-    for app in {question.app for question in asked}:
+    questions = asked(name)
+    for app in {question.app for question in questions}:
         with serving.serving("uvicorn", PEERS[name].module, app) as served:
-            for question in asked:
+            for question in questions:
                 if question.app == app:
                     by_hand = asyncio.run(answer(made(NAKED, app), question.path))
                     both = {NAKED: by_hand, name: clients.read(served.port, question.path)}

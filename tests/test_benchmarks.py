@@ -60,6 +60,8 @@ def test_the_targets_are_these() -> None:
         ("sse", "uvicorn", "us an event", FASTAPI, 6, None, None),
         ("sse", "uvicorn", "us an event", "fastapi-yield", 20, None, None),
         ("ndjson", "uvicorn", "us a row", "fastapi-yield", 5, None, None),
+        ("items", "uvicorn", "us a model, events", "fastapi-yield", 8, None, None),
+        ("items", "uvicorn", "us a model, lines", "fastapi-yield", 2.5, None, None),
         ("blocking", "uvicorn", "us an item", FASTAPI, 100, None, None),
         ("neighbours", "uvicorn", "ms beside 120", "", None, None, 20),
         ("neighbours", "uvicorn", "ms beside 40", "", None, None, 20),

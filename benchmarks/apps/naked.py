@@ -4,6 +4,8 @@ import asyncio
 import json
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict
+from typing import Any
 
 from benchmarks.apps import sources
 from benchmarks.apps.fanout import by_hand, queued
@@ -114,3 +116,29 @@ def routed(count: int) -> App:
 def fanout() -> App:
     """One topic, many followers."""
     return queued(by_hand)
+
+
+def items() -> App:
+    """What people have, as events and as lines: each encoded as it is mostly written."""
+    from benchmarks.apps.items import SOURCES, text_of  # it needs pydantic
+
+    encoders: dict[str, Callable[[Any], str]] = {
+        "model": lambda item: str(item.model_dump_json()),
+        "dataclass": lambda item: json.dumps(asdict(item), default=text_of),
+        "dict": lambda item: json.dumps(item, default=text_of),
+    }
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"this app answers http, not {scope['type']}")
+        _, form, kind, count = scope["path"].split("/")
+        encode = encoders[kind]
+        before, after, media_type = ("data: ", "\n\n", EVENTS) if form == "events" else ("", "\n", LINES)
+
+        async def encoded() -> AsyncIterator[bytes]:
+            async for item in SOURCES[kind](int(count)):
+                yield f"{before}{encode(item)}{after}".encode()
+
+        await stream(media_type, encoded(), send)
+
+    return app

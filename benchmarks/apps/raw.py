@@ -116,3 +116,20 @@ def routed(count: int) -> App:
 def fanout() -> App:
     """One topic, many followers."""
     return journaled()
+
+
+def items() -> App:
+    """What people have, as events and as lines."""
+    from benchmarks.apps.items import SOURCES  # it needs pydantic
+
+    router = Router()
+
+    @router.get("/events/{kind}/{count:int}")
+    async def events(request: Request) -> Response:
+        return respond.sse(SOURCES[request.param("kind")](request.param("count", int)))
+
+    @router.get("/lines/{kind}/{count:int}")
+    async def lines(request: Request) -> Response:
+        return respond.ndjson(SOURCES[request.param("kind")](request.param("count", int)))
+
+    return router

@@ -85,8 +85,10 @@ def is_model(kind: type) -> bool:
 
 @lru_cache(1024)
 def converter_of(kind: type) -> Default | None:
-    """Return the function that converts a value of *kind*, or None."""
-    if issubclass(kind, Enum):  # first, as it may be a date or a dataclass, too
+    """Return the function that converts a value of *kind*; None without a rule, and for a model."""
+    if is_model(kind):
+        return None
+    if issubclass(kind, Enum):  # before the others, as it may be a date, too
         return attrgetter("value")
     if issubclass(kind, Failure | Done):
         return plain
@@ -114,14 +116,16 @@ class Converter:
     def convert(self, value: Any) -> object:
         """Return *value* one step nearer to JSON: what is in it need not be JSON. Raises: TypeError without a rule."""
         kind: Any = type(value)  # mypy takes a type for unhashable
+        convert = converter_of(kind)
+        if convert is not None:
+            return convert(value)
         if is_model(kind):
             return self._dump(value)
-        convert = converter_of(kind) or self._default
-        if convert is None:
+        if self._default is None:
             raise TypeError(
                 f"JSON has no {kind.__name__}: make it a str, a number, a list or a dict first, or pass default="
             )
-        return convert(value)
+        return self._default(value)
 
     def convert_all(self, value: Any, read: Callable[[str], object], inside: tuple[object, ...] = ()) -> object:
         """Return *value* as dicts, lists and scalars, for what the writer in C fails at: keys that are no text,
