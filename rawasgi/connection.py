@@ -13,7 +13,6 @@ T = TypeVar("T")
 D = TypeVar("D")
 S = TypeVar("S", HTTPScope, WebSocketScope)
 
-_MISSING = object()
 _ROUTERS = "rawasgi.routers"  # in a scope: (Router, its root_path, those around it)
 
 
@@ -110,7 +109,7 @@ class Connection(Generic[S]):
         self,
         name: str,
         type: Callable[[str], T] = str,  # type: ignore[assignment]
-        default: object = _MISSING,
+        default: object = parameters.MISSING,
         *,
         minimum: T | None = None,
         maximum: T | None = None,
@@ -120,12 +119,7 @@ class Connection(Generic[S]):
         That raises ValueError or ArithmeticError for a bad one. Of several of that name the last counts. Raises:
         HTTPError(422); HTTPError(400) for more than 1000 fields.
         """
-        values = self._query.get(name)
-        if values is None:
-            if default is _MISSING:
-                raise parameters.unprocessable("query", name, "must be given", None)
-            return default
-        return parameters.convert("query", name, values[-1], type, minimum, maximum)
+        return parameters.one("query", self._query, name, type, default, minimum, maximum)
 
     @overload
     def query_list(self, name: str) -> list[str]: ...

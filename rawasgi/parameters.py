@@ -9,18 +9,21 @@ from rawasgi.errors import HTTPError
 
 T = TypeVar("T")
 
-_MAX_FIELDS = 1000
+MISSING: object = object()  # for a parameter that has no default
 _TRUE, _FALSE = frozenset({"true", "1", "on", "yes", "t", "y"}), frozenset({"false", "0", "off", "no", "f", "n"})
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-def parse_query(query: bytes) -> dict[str, list[str]]:
-    """Return the values of each field of a *query*, in their order. Raises: HTTPError(400) for more than 1000."""
+def parse_query(query: bytes, max_fields: int = 1000, what: str = "query") -> dict[str, list[str]]:
+    """Return the values of each field of a *query*, in their order, or of a form in the same format.
+
+    Raises: HTTPError(400) for more than *max_fields*. Spec: URL, 5.1 "application/x-www-form-urlencoded parsing".
+    """
+    if query.count(b"&") >= max_fields:
+        raise HTTPError(400, f"the {what} must have at most {max_fields} fields")
     fields = query.split(b"&")
-    if len(fields) > _MAX_FIELDS:
-        raise HTTPError(400, f"the query must have at most {_MAX_FIELDS} fields")
     values: dict[str, list[str]] = {}
     for field in fields:
         if field:
@@ -35,6 +38,24 @@ def unquote(raw: bytes) -> str:
     if b"%" in raw:
         raw = _ESCAPES.sub(lambda escapes: bytes.fromhex(escapes[0].replace(b"%", b"").decode()), raw)
     return raw.decode("utf-8", "replace")
+
+
+def one(
+    where: str,
+    values: dict[str, list[str]],
+    name: str,
+    type: Callable[[str], T],
+    default: object,
+    minimum: T | None,
+    maximum: T | None,
+) -> object:
+    """Return the last of the *values* of *name* as *type*, or *default*. Raises: as ``convert``; without a default."""
+    found = values.get(name)
+    if found is not None:
+        return convert(where, name, found[-1], type, minimum, maximum)
+    if default is MISSING:
+        raise unprocessable(where, name, "must be given", None)
+    return default
 
 
 def convert(where: str, name: str, text: str, type: Callable[[str], T], minimum: T | None, maximum: T | None) -> object:

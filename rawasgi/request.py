@@ -1,6 +1,7 @@
 """A request: a view of its scope and its inbox."""
 
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from reprlib import repr as short
 from typing import Any
 
@@ -10,6 +11,7 @@ from rawasgi.asgi import HTTPScope
 from rawasgi.connection import Connection
 from rawasgi.errors import AppError, HTTPError
 from rawasgi.formats.tokens import parse_parameters
+from rawasgi.forms import MAX_HEADER_BYTES, Form, FormParts, boundary, parse
 from rawasgi.inbox import Inbox
 from rawasgi.streams.stepping import give_way
 
@@ -49,16 +51,8 @@ class Request(Connection[HTTPScope]):
         Raises: HTTPError(413) at once if Content-Length is more than *limit_bytes*, else when more of them have come,
         before they are yielded; Disconnected if the client left before the end of the body.
         """
-        if limit_bytes is not None:
-            self._check_length(limit_bytes)
-        size_bytes = 0
-        parts = list(self._parts or ())
-        for part in parts:
-            size_bytes = _counted(size_bytes + len(part), limit_bytes)
-            yield part
-        while (chunk := await self._inbox.read()) is not None:
-            self._streamed = True
-            size_bytes = _counted(size_bytes + len(chunk), limit_bytes)
+        read = self._reader(limit_bytes)
+        while (chunk := await read()) is not None:
             yield chunk
 
     async def body(self, limit_bytes: int = 1024 * 1024) -> bytes:
@@ -69,7 +63,7 @@ class Request(Connection[HTTPScope]):
         if self._streamed:
             raise AppError("body() must not be called after stream(), which has taken of the body: keep what it gave")
         self._check_length(limit_bytes)
-        _counted(self._size_bytes, limit_bytes)
+        _check_size(self._size_bytes, limit_bytes)
         while self._body is None:
             chunk = await self._inbox.read()
             if chunk is None:
@@ -79,7 +73,7 @@ class Request(Connection[HTTPScope]):
                     self._parts = []
                 self._parts.append(chunk)
                 self._size_bytes += len(chunk)
-                _counted(self._size_bytes, limit_bytes)
+                _check_size(self._size_bytes, limit_bytes)
         return self._body
 
     async def json(self, limit_bytes: int = 1024 * 1024) -> Any:
@@ -93,6 +87,52 @@ class Request(Connection[HTTPScope]):
             return json_input.decode(await self.body(limit_bytes))
         except ValueError as error:
             raise HTTPError(400, f"the body must be JSON (RFC 8259): {error}") from None
+
+    async def form(self, limit_bytes: int = 1024 * 1024, *, max_fields: int = 1000) -> Form:
+        """Return the body read as a form, with its files in memory; again each time. For large files: ``parts``.
+
+        A file input for which no file was chosen is left out. Raises: HTTPError(415) if the Content-Type is neither
+        application/x-www-form-urlencoded nor multipart/form-data; HTTPError(400) for what is malformed, for a field
+        that is not UTF-8, and for more than *max_fields* fields and files; as ``body``.
+        """
+        return parse(await self.body(limit_bytes), self.headers, max_fields)
+
+    def parts(
+        self, limit_bytes: int | None = None, *, max_parts: int = 1000, max_header_bytes: int = MAX_HEADER_BYTES
+    ) -> FormParts:
+        """Return an iterator over the parts of a multipart/form-data body as they come.
+
+        Each part is an iterator over its bytes, and has ``name``, ``filename``, ``media_type``, ``read`` and ``text``.
+        Of the body, no more is kept than one chunk. The iterators need not be closed.
+
+        Raises: HTTPError(415) at once if the Content-Type is another, HTTPError(400) if it has no boundary, and
+        HTTPError(413) as ``stream``. At the part or the piece where it is found: HTTPError(400) for what is malformed,
+        for more than *max_parts*, and if the body ends before its last boundary; HTTPError(413) past *limit_bytes* in
+        all, and past *max_header_bytes* of one part; Disconnected.
+        """
+        return FormParts(self._reader(limit_bytes), boundary(self.headers), max_parts, max_header_bytes)
+
+    def _reader(self, limit_bytes: int | None) -> Callable[[], Awaitable[bytes | None]]:
+        """Return a function that returns the next chunk of the body from its beginning, None at its end."""
+        if limit_bytes is not None:
+            self._check_length(limit_bytes)
+        parts = deque(self._parts or ())
+        size_bytes = 0
+
+        async def read() -> bytes | None:
+            nonlocal size_bytes
+            if parts:
+                chunk: bytes | None = parts.popleft()
+            else:
+                chunk = await self._inbox.read()
+                self._streamed = self._streamed or chunk is not None
+            if chunk is not None:
+                size_bytes += len(chunk)
+                if limit_bytes is not None:
+                    _check_size(size_bytes, limit_bytes)
+            return chunk
+
+        return read
 
     def _check_length(self, limit_bytes: int) -> None:
         length = self.header("content-length")
@@ -117,10 +157,9 @@ def _exceeds(digits: str, limit: str) -> bool:
     return (len(digits), digits) > (len(limit), limit)
 
 
-def _counted(size_bytes: int, limit_bytes: int | None) -> int:
-    if limit_bytes is not None and size_bytes > limit_bytes:
+def _check_size(size_bytes: int, limit_bytes: int) -> None:
+    if size_bytes > limit_bytes:
         raise _too_large(limit_bytes)
-    return size_bytes
 
 
 def _too_large(limit_bytes: int) -> HTTPError:

@@ -18,7 +18,7 @@ FLOORS = [
     {"formats", "states", "paths", "ranges", "codings", "signals"},
     {"headers"},
     {"preconditions", "content_length", "cookies", "url", "parameters", "json_input"},
-    {"connection"},
+    {"connection", "forms"},
     {"streams"},
     {"journal"},
     {"listening"},
@@ -42,7 +42,8 @@ FLOORS = [
 # sse: chats are server-sent events whose data is JSON.
 BASE = {
     "streams": {"base", "reading", "stepping", "waiting"},
-    "formats": {"decoding", "done_events", "endings", "json_text", "json_values", "limits", "sse", "tokens"},
+    "formats": {"decoding", "done_events", "endings", "json_text", "json_values", "limits", "sse", "tokens"}
+    | {"multipart_events"},
     "journal": {"base", "memory", "mirror", "retrying", "script", "stored"},
 }
 # An app that imports such a module by its name has what the module needs.

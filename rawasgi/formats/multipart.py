@@ -15,28 +15,26 @@ Of multipart/x-mixed-replace, Firefox then shows a picture when it was sent. Chr
 next part, so a picture that is to stand still must be sent twice (blink, multipart_image_resource_parser.cc;
 miguelgrinberg/flask-video-streaming, 74 and 75). Each part has Content-Length, which readers of MJPEG like.
 
-The close-delimiter is the end mark. The decoder searches each body once: a feed looks again at no more than the bytes
-which may have begun a delimiter.
+The close-delimiter is the end mark. How a body is parsed: multipart_events.py.
 """
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from reprlib import repr as short
-from typing import NoReturn, TypeAlias
+from typing import cast
 
 from rawasgi.formats import json_text
-from rawasgi.formats.decoding import BaseDecoder
-from rawasgi.formats.endings import CutOff, Done, Failure
+from rawasgi.formats.decoding import BaseDecoder, Fault
+from rawasgi.formats.endings import Done, Failure
 from rawasgi.formats.limits import TooLarge
+from rawasgi.formats.multipart_events import NotMultipart as NotMultipart
+from rawasgi.formats.multipart_events import Parser, PartHeaders
 from rawasgi.formats.tokens import TOKEN, check_field, parse_parameters
 
-_Step: TypeAlias = "Callable[[Decoder, list[Part]], bool]"
-
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
-_PADDING = re.compile(rb"[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +43,6 @@ class Part:
 
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-class NotMultipart(ValueError):
-    """The stream is no multipart body with this boundary; *items* were complete before that, in the same feed."""
-
-    def __init__(self, message: str, parts: Sequence[object]) -> None:
-        super().__init__(message)
-        self.items = parts
 
 
 # The boundary
@@ -165,19 +155,17 @@ def _problem(failure: Failure) -> Part:
 
 
 class Decoder(BaseDecoder):
-    """An incremental parser of one multipart body.
+    """An incremental parser of one multipart body, as ``multipart_events.Parser``, into whole parts.
 
-    A part comes out with the delimiter after it. What stands before the first delimiter and after the close-delimiter
-    is ignored, so is white space after a boundary; a part may have no headers, or no body. *limit_bytes* bounds one
-    part with its headers. What is not as in RFC 2046, 5.1.1, ends the decoder.
+    A part comes out with the delimiter after it. *limit_bytes* bounds one part with its headers.
     """
 
     def __init__(self, boundary: str, limit_bytes: int = 1024 * 1024) -> None:
         self.limit_bytes = limit_bytes
-        self._delimiter = b"\r\n--" + _checked(boundary).encode()
-        self._step: _Step | None = Decoder._preamble  # says whether there may be more to read; None: after the end
-        self._rest = bytearray(b"\r\n")  # the first delimiter may be the first line
-        self._searched = 0  # of the rest
+        self._parser = Parser(_checked(boundary), limit_bytes)
+        self._headers: PartHeaders = ()
+        self._body = bytearray()
+        self._head_bytes = 0  # with the empty line
 
     def feed(self, chunk: bytes) -> list[Part]:
         """Return the parts that *chunk* completes.
@@ -186,90 +174,32 @@ class Decoder(BaseDecoder):
         """
         self._check_fault()
         parts: list[Part] = []
-        if self._step is not None:
-            self._rest += chunk
-        while self._step is not None and self._step(self, parts):
-            pass
+        fault: Fault | None = None
+        try:
+            events: Sequence[object] = self._parser.feed(chunk)
+        except NotMultipart as error:
+            events, fault = error.items, partial(NotMultipart, str(error))
+        except TooLarge as error:
+            events, fault = error.items, partial(TooLarge, "the headers of a part", self.limit_bytes)
+        for event in events:
+            self._take(event, parts)
+        if fault is not None:
+            raise self._end_with(fault, parts)
         return parts
 
     def end(self) -> None:
-        """Hear that the stream ended. Raises: CutOff without close-delimiter; TooLarge, NotMultipart, as feed()."""
+        """Signal the end of the input. Raises: CutOff without close-delimiter; TooLarge, NotMultipart, as feed()."""
         self._check_fault()
-        if self._step is not None:
-            rule = "a multipart body must end with its close-delimiter, and this stream ended before"
-            raise self._end_with(partial(CutOff, f"{rule}: what came is not all"), [])
+        self._parser.end()
 
-    def _preamble(self, parts: list[Part]) -> bool:
-        at = self._find()
-        if at < 0:
-            del self._rest[: self._searched]
-            self._searched = 0
-            return False
-        self._take(at)
-        return True
-
-    def _part(self, parts: list[Part]) -> bool:
-        at = self._find()
-        if (self._searched if at < 0 else at) > self.limit_bytes:
+    def _take(self, event: object, parts: list[Part]) -> None:
+        if event is None:
+            parts.append(Part(bytes(self._body), self._headers))
+            self._body.clear()
+        elif isinstance(event, bytes):
+            self._body += event
+        else:
+            self._headers = cast(PartHeaders, event)
+            self._head_bytes = sum(len(name) + len(value) + 4 for name, value in self._headers) + 2
+        if self._head_bytes + len(self._body) > self.limit_bytes:
             raise self._end_with(partial(TooLarge, "a part", self.limit_bytes), parts)
-        if at < 0:
-            return False
-        parts.append(self._read(self._take(at), parts))
-        return True
-
-    def _boundary(self, parts: list[Part]) -> bool:
-        """After a boundary: two hyphens close the body."""
-        if self._rest.startswith(b"--"):
-            self._step = None
-            self._rest.clear()
-            return False
-        if self._rest == b"" or self._rest == b"-":
-            return False
-        self._step = Decoder._padding
-        return True
-
-    def _padding(self, parts: list[Part]) -> bool:
-        padding = _PADDING.match(self._rest)
-        assert padding is not None  # it takes nothing, too
-        del self._rest[: padding.end()]
-        if self._rest == b"" or self._rest == b"\r":
-            return False
-        if not self._rest.startswith(b"\r\n"):
-            # The RFC lets a reader take this for a delimiter, or for a sender that only avoids the whole line.
-            self._refuse("after a boundary there must be -- or the end of the line", bytes(self._rest[:40]), parts)
-        del self._rest[:2]
-        self._step = Decoder._part
-        return True
-
-    def _find(self) -> int:
-        """Return where the next delimiter begins, or -1; then before *_searched* none does."""
-        at = self._rest.find(self._delimiter, self._searched)
-        self._searched = 0 if at >= 0 else max(0, len(self._rest) - len(self._delimiter) + 1)
-        return at
-
-    def _take(self, at: int) -> bytes:
-        text = bytes(self._rest[:at])
-        del self._rest[: at + len(self._delimiter)]
-        self._step = Decoder._boundary
-        return text
-
-    def _read(self, text: bytes, parts: list[Part]) -> Part:
-        if text.startswith(b"\r\n"):
-            return Part(text[2:])
-        head, _, body = text.partition(b"\r\n\r\n")
-        # A line that begins with white space goes on with the one before (RFC 5322, 2.2.3).
-        lines = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t").split(b"\r\n")
-        headers = []
-        for line in filter(None, lines):
-            name, colon, value = line.partition(b":")
-            value = value.strip(b" \t")
-            try:
-                check_field(name if colon else b"", value)
-            except ValueError:
-                self._refuse("a header of a part must be a name, a colon and one line", line, parts)
-            headers.append((name.lower(), value))
-        return Part(body, tuple(headers))
-
-    def _refuse(self, rule: str, text: bytes, parts: list[Part]) -> NoReturn:
-        message = f"{rule}, not {short(text)}: the sender has to mend it"
-        raise self._end_with(partial(NotMultipart, message), parts)

@@ -7,7 +7,9 @@ import re
 from reprlib import repr as short
 
 _MAIN = re.compile(r"[ \t]*([^;\s]+)[ \t]*")
-_PARAMETER = re.compile(r';[ \t]*(?:([^\s;="]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*))?[ \t]*')
+# A quoted value that does not end at an unescaped quote ends at any: browsers do not escape a backslash before it.
+_PARAMETER = re.compile(r';[ \t]*(?:([^\s;="]+)=("(?:[^"\\]|\\.)*"(?=[ \t]*(?:;|\Z))|"[^"]*"|[^\s;"]*))?[ \t]*')
+QUOTED_PAIR: re.Pattern[str] = re.compile(r"\\(.)")
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
@@ -21,10 +23,10 @@ def check_field(name: bytes, value: bytes) -> None:
         )
 
 
-def parse_parameters(text: str) -> tuple[str, list[tuple[str, str]]] | None:
+def parse_parameters(text: str, quoted_pair: re.Pattern[str] = QUOTED_PAIR) -> tuple[str, list[tuple[str, str]]] | None:
     """Split ``text/plain; charset="utf-8"`` into what is before the parameters, and those, the names in lowercase.
 
-    None if *text* is no such value. Quoted values are unquoted.
+    None if *text* is no such value. Quoted values are unquoted; *quoted_pair*: what is unescaped in them.
     """
     found = _MAIN.match(text)
     main = "" if found is None else found[1]
@@ -33,5 +35,5 @@ def parse_parameters(text: str) -> tuple[str, list[tuple[str, str]]] | None:
         found = _PARAMETER.match(text, found.end())
         if found is not None and found[1] is not None:
             value = found[2]
-            parameters.append((found[1].lower(), re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] == '"' else value))
+            parameters.append((found[1].lower(), quoted_pair.sub(r"\1", value[1:-1]) if value[:1] == '"' else value))
     return None if found is None else (main, parameters)

@@ -291,7 +291,7 @@ def test_a_stream_that_was_cut_off_is_told_from_a_whole_one(stream: bytes) -> No
         (b"\n", "after a boundary there must be"),
         (
             b"\r\nx\r\n\r\n\r\n--b",
-            "a header of a part must be a name, a colon and one line, not b'x': the sender has to",
+            "a header of a part must be a name, a colon and one line, not b'x': the sender must",
         ),
         (b"\r\nx y: 1\r\n\r\n\r\n--b", "a header of a part must be"),
         (b"\r\n: 1\r\n\r\n\r\n--b", "a header of a part must be"),
@@ -331,7 +331,7 @@ def test_what_is_ignored_is_not_kept() -> None:
         decoder.feed(b"to be ignored")
     assert decoder.feed(b"\r\n--b" + b" " * 1_000) == []
     assert decoder.feed(b"\r\n\r\n1\r\n--b--" + b"ignored" * 1_000) == [Part(b"1")]
-    assert len(decoder._rest) == 0
+    assert len(decoder._parser._rest) == 0
 
 
 @pytest.mark.parametrize("start", [b"", b"--b", b"--b\r\n", b"--b\r\n\r\n"])
