@@ -2,25 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from rawasgi import cookies, parameters, paths
 from rawasgi import headers as fields
 from rawasgi.asgi import Headers, HTTPScope, WebSocketScope
-from rawasgi.url import URL, url_of
+from rawasgi.url import URL, Address, address_of, url_of
 
 T = TypeVar("T")
 D = TypeVar("D")
 S = TypeVar("S", HTTPScope, WebSocketScope)
 
 _ROUTERS = "rawasgi.routers"  # in a scope: (Router, its root_path, those around it)
-
-
-class Address(NamedTuple):
-    """One end of a connection."""
-
-    host: str
-    port: int
 
 
 class Names(Protocol):
@@ -62,9 +55,7 @@ class Connection(Generic[S]):
     @property
     def client(self) -> Address | None:
         """The address of the client, or of the proxy before it; None if the server has none, as on a Unix socket."""
-        client: Any = self.scope.get("client")
-        host, port, *_ = (*tuple(client or ()), None, None)
-        return Address(host, port) if isinstance(host, str) and isinstance(port, int) else None
+        return address_of(self.scope.get("client"))
 
     @cached_property
     def url(self) -> URL:

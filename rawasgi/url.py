@@ -4,7 +4,9 @@ Spec: RFC 3986; RFC 9110, 7.1 "Determining the Target Resource", 7.2 "Host and :
 """
 
 import re
+from collections.abc import Iterable
 from ipaddress import IPv6Address
+from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from rawasgi import headers as fields
@@ -63,6 +65,21 @@ class URL(str):
         return f"{self.scheme}://{self.netloc}" if self.netloc else ""
 
 
+class Address(NamedTuple):
+    """One end of a connection."""
+
+    host: str
+    port: int
+
+
+def address_of(pair: Iterable[str | int | None] | None) -> Address | None:
+    """Return the address that is ``client`` or ``server`` of a scope; None if there is none, as of a Unix socket."""
+    host, port, *_ = (*(pair or ()), None, None)
+    if isinstance(port, str) and port.isdecimal():  # granian 2.8
+        port = int(port)
+    return Address(host, port) if isinstance(host, str) and isinstance(port, int) else None
+
+
 def url_of(scope: HTTPScope | WebSocketScope) -> URL:
     """Return the URL that the client asked for, as far as the server has learnt it.
 
@@ -85,12 +102,11 @@ def _netloc(scope: HTTPScope | WebSocketScope, scheme: str) -> str:
     host = fields.get(scope["headers"], b"host")
     if host is not None and _is_host(host):
         return host.decode()
-    name, port, *_ = (*(scope.get("server") or ()), None, None)
-    if not isinstance(name, str) or not isinstance(port, int):  # of a Unix socket it is the path
+    server = address_of(scope.get("server"))
+    if server is None:
         return ""
-    if ":" in name:
-        name = f"[{name}]"
-    return name if port == _PORTS.get(scheme) else f"{name}:{port}"
+    name = f"[{server.host}]" if ":" in server.host else server.host
+    return name if server.port == _PORTS.get(scheme) else f"{name}:{server.port}"
 
 
 def _is_host(host: bytes) -> bool:

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from rawasgi import HTTPError, Request, Router, WebSocket, respond
 from rawasgi.asgi import App, Receive, Scope, Send
-from rawasgi.connection import Address
 from rawasgi.cookies import parse
 from rawasgi.dev.client import fetch, websocket
 from rawasgi.handling import handler
-from rawasgi.url import URL
+from rawasgi.url import URL, Address, address_of
 
 
 def seen(read: Callable[[Request], object], target: str = "/", **options: Any) -> Any:
@@ -62,6 +61,12 @@ def test_a_client_has_a_host_and_a_port() -> None:
         return repr(request.client)
 
     assert clock.run(fetch(absent)).text == "None"
+
+
+def test_granian_has_the_port_as_a_str() -> None:
+    assert address_of(("10.0.0.1", "5000")) == Address("10.0.0.1", 5000)
+    assert address_of(("10.0.0.1", "x")) is None
+    assert address_of(("/run/app.sock", None)) is None
 
 
 # The URL
