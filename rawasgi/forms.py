@@ -50,6 +50,9 @@ class FormPart(AsyncIterator[bytes]):
     """
 
     def __init__(self, parts: "FormParts", headers: PartHeaders) -> None:
+        self.name: str
+        self.filename: str | None
+        self.media_type: str
         self.name, self.filename, self.media_type = _described(headers)
         self.headers: PartHeaders = headers
         self.is_complete = False
