@@ -82,7 +82,6 @@ class RedisJournals:
         self._journals: WeakValueDictionary[str, RedisJournal] = WeakValueDictionary()
         self._followed: dict[str, RedisJournal] = {}
         self._asked: dict[str, tuple[int, int]] = {}  # the topics that the reader waits for, and after which entry
-        self._rung_for: set[str] = set()  # the topics for which the bell was rung since
         self._room = asyncio.Semaphore(_CONNECTIONS)
         self._closed = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -154,13 +153,8 @@ class RedisJournals:
         """Read *journal*, too, from now on."""
         self._followed[journal.key] = journal
         async with journal.joining:  # each waits for the one who rings: if that is cancelled, the next one rings
-            if journal.key not in self._rung_for and not self._is_asked(journal):
-                self._rung_for.add(journal.key)
-                try:
-                    await self.call(lambda: self._ring(journal))
-                except BaseException:
-                    self._rung_for.discard(journal.key)
-                    raise
+            if not self._is_asked(journal):
+                await self.call(lambda: self._ring(journal))
 
     def leave(self, journal: "RedisJournal") -> None:
         """Read *journal* no more."""
@@ -200,7 +194,6 @@ class RedisJournals:
         """Read what has come; wait for it for *block* milliseconds."""
         asked = {key: (journal, journal.losses) for key, journal in self._followed.items()}
         self._asked = {key: journal.place for key, journal in self._followed.items()}
-        self._rung_for.clear()
         places: dict[Any, Any] = {self._bell: self._rung}
         places |= {key: f"{base}-{number}" for key, (base, number) in self._asked.items()}
         reply: Any = await in_time(2 * _BLOCK, self.client.xread(places, PAGE, block))

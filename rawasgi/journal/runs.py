@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 
 from rawasgi.formats import sse
 from rawasgi.formats.endings import Failure
-from rawasgi.journal.base import Entry, Gap, Journal, Slow, tag
+from rawasgi.journal.base import Ended, Entry, Gap, Journal, Slow, tag
 from rawasgi.journal.memory import MemoryJournal
+from rawasgi.journal.retrying import retry_delays
 from rawasgi.streams import Stream, owned
 
 logger: logging.Logger = logging.getLogger("rawasgi")
@@ -23,6 +24,7 @@ class _Run:
         self.journal = journal
         self.readers = 0
         self.why = "cancelled"
+        self.is_ending = False  # its source is closed, and its end is being written
         self.over = False
         self.task: asyncio.Task[None]
         self.timer: asyncio.TimerHandle  # of what comes when nobody follows
@@ -61,7 +63,7 @@ class Runs:
         self._names.clear()
         for run in runs:
             run.why = "shutdown"
-            run.task.cancel()
+            run.task.cancel()  # also one that is ending, as its journal may be unavailable for long
             run.timer.cancel()
         await asyncio.gather(*(run.task for run in runs), return_exceptions=True)
 
@@ -72,7 +74,8 @@ class Runs:
         """Begin to keep the items of *source* in a journal of their own; return the name by which it is followed.
 
         An item is what ``respond.sse`` takes. When *source* fails, the last event is an ``error`` with the run's name
-        as id, under which the log has the rest. Closes: *source*. Raises: OverflowError if there are too many.
+        as id, under which the log has the rest. An end that cannot be written, as the journal is unavailable, is
+        tried again, so the ``error`` may come twice. Closes: *source*. Raises: OverflowError if there are too many.
         """
         if len(self._runs) >= self._most and not self._make_room():
             raise OverflowError(f"{self._most} runs are under way or followed, as many as may be: ask again later")
@@ -109,7 +112,7 @@ class Runs:
         Raises: NoSuchRun.
         """
         run = self._find(name, owner)
-        run.task.cancel()
+        self._stop(run, "cancelled")
         await asyncio.wait([run.task])
 
     def _find(self, name: str, owner: str) -> _Run:
@@ -128,25 +131,52 @@ class Runs:
 
     async def _produce(self, name: str, owner: str, run: _Run, source: AsyncIterable[object]) -> None:
         try:
-            await self._copy(name, run, source)
+            last = await self._copy(name, run, source)
+            run.is_ending = True
+            if last is not None:
+                event = sse.event_of(last)
+                await self._write(name, run, lambda: run.journal.append(event))
+            await self._write(name, run, run.journal.end)
+        except BaseException as error:
+            logger.error("the end of run %s is not in its journal, so its followers wait", name, exc_info=error)
+            if not isinstance(error, Exception):
+                raise
         finally:
             run.over = True
             self._wait(name, owner, run)
 
-    async def _copy(self, name: str, run: _Run, source: AsyncIterable[object]) -> None:
-        last: Failure | None = None
+    async def _copy(self, name: str, run: _Run, source: AsyncIterable[object]) -> Failure | None:
+        """Append the items of *source*; return what is to be its last event if it did not end well."""
         try:
             async with owned(source) as items:
                 async for item in items:
                     await run.journal.append(sse.event_of(item))
         except asyncio.CancelledError:
-            last = Failure(run.why, f"the run was {run.why}", name)
+            return Failure(run.why, f"the run was {run.why}", name)
         except Exception as error:
             logger.error("run failed, id %s", name, exc_info=error)
-            last = Failure(id=name)
-        if last is not None:
-            await run.journal.append(sse.event_of(last))
-        await run.journal.end()
+            return Failure(id=name)
+        return None
+
+    async def _write(self, name: str, run: _Run, write: Callable[[], Awaitable[object]]) -> None:
+        """Call *write* until it succeeds, as followers wait for the end; at shutdown once.
+
+        Raises: what no retry can mend: Ended, and the RuntimeError of a journal that is closed.
+        """
+        delays, is_logged = retry_delays(), False
+        while True:
+            try:
+                await write()
+                return
+            except (Ended, RuntimeError):
+                raise
+            except Exception as error:
+                if run.why == "shutdown":
+                    raise
+                if not is_logged:
+                    logger.warning("the end of run %s cannot be written, and is tried again: %r", name, error)
+                is_logged = True
+            await asyncio.sleep(next(delays))
 
     async def _read(self, name: str, owner: str, run: _Run, stream: Stream[Entry | Gap]) -> AsyncIterator[Entry | Gap]:
         run.readers += 1
@@ -175,5 +205,9 @@ class Runs:
         del self._names[tag(name, owner), owner]
 
     def _abandon(self, run: _Run) -> None:
-        run.why = "abandoned"
-        run.task.cancel()
+        self._stop(run, "abandoned")
+
+    def _stop(self, run: _Run, why: str) -> None:
+        if not run.is_ending:
+            run.why = why
+            run.task.cancel()
