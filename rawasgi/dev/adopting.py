@@ -3,10 +3,14 @@
 import argparse
 import asyncio
 import sys
+import time
+from collections.abc import Sequence
 
+from rawasgi.dev import trial
 from rawasgi.dev.findings import Limits
 from rawasgi.dev.looking import header, loaded, own_output
-from rawasgi.dev.reports import Annotations, Lines, Report, Text, add_outputs
+from rawasgi.dev.reports import Annotations, Lines, Report, Text, add_outputs, progress
+from rawasgi.dev.results import Result, plan_of
 from rawasgi.dev.samples import Given
 from rawasgi.dev.sarif import Sarif
 from rawasgi.dev.surveying import BadUse, Choice, Survey, status
@@ -20,7 +24,8 @@ change something, or --timeout was over.
 DESCRIPTION = """\
 Find the routes of a FastAPI or Starlette app that stream, try on each what real clients and servers do (rawasgi check),
 and report per route what is wrong, which import mends it, and what remains. A route streams if its declaration or its
-code says so, or if a first request shows it. Everything runs in this process, in the app's own lifespan.
+code says so, or if a first request shows it. What remains is found by a second check, of the app with those imports
+changed: in memory, in a process of its own. No file is written.
 """
 EPILOG = f"""\
 examples:
@@ -49,6 +54,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--method", action="append", default=[], type=str.upper, help="call routes of this method, too; may be repeated"
     )
+    parser.add_argument("--once", action="store_true", help="do not check again with the changes")
+    parser.add_argument(trial.OPTION, action="store_true", help=argparse.SUPPRESS)
     add_request(parser)
     add_limits(parser)
     add_outputs(parser)
@@ -107,25 +114,46 @@ def report_of(options: argparse.Namespace) -> type[Report]:
 
 def run_adopt(options: argparse.Namespace) -> int:
     """Check the routes that stream. Returns: the exit status."""
+    if options.changed:
+        trial.install(sys.stdin.read())
     choice = Choice(options.paths, options.skip, options.method, options.unsafe)
-    return run_survey(options, choice)
+    return run_survey(options, choice, is_tried=not (options.once or options.changed))
 
 
-def run_survey(options: argparse.Namespace, choice: Choice) -> int:
-    """Check the routes of *choice*, and report. Returns: the exit status."""
+def run_survey(options: argparse.Namespace, choice: Choice, is_tried: bool = False) -> int:
+    """Check the routes of *choice*, with *is_tried* also after their changes, and report. Returns: the exit status."""
+    end = time.monotonic() + (options.timeout or float("inf"))
     app = loaded(options.app, options.factory)
     if app is None:
         return 2
     with own_output() as output:
         report = report_of(options)(output)
         survey = Survey(
-            app, options.app, choice, given_of(options), limits_of(options), report, options.timeout, options.thorough
+            app, options.app, choice, given_of(options), limits_of(options), report, options.timeout, options.thorough,
+            is_tried,
         )  # fmt: skip
         try:
             results, unread = asyncio.run(survey.run())
         except BadUse as error:
             print(error, file=sys.stderr)
             return 2
+        if is_tried:
+            _try_changes(options, results, end)
+            for result in results:
+                if result.verdict == "faults":
+                    report.judged(result)
         found = status(results)
         report.end(results, unread, found)
     return found
+
+
+def _try_changes(options: argparse.Namespace, results: Sequence[Result], end: float) -> None:
+    """Check what has faults again with its changes, if there are any."""
+    edits = plan_of(results).edits
+    faulty = [result for result in results if result.verdict == "faults" and result.plan.names]
+    if edits:
+        try:
+            trial.check_again(options, faulty, edits, end)
+        except trial.NotTried as error:
+            print(f"the changes must be tried to know what remains, which failed: {error}", file=sys.stderr)
+        progress("")

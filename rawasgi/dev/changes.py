@@ -2,10 +2,10 @@
 
 import ast
 import sys
+import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from types import FunctionType, ModuleType
 
 from rawasgi.dev.places import relative
@@ -82,7 +82,8 @@ def plan(uses: Iterable[Use], yielding: Iterable[FunctionType] = ()) -> Plan:
 
 @cache
 def lines_of(file: str) -> list[str]:
-    return Path(file).read_text(encoding="utf-8").splitlines()
+    with tokenize.open(file) as text:  # by its coding cookie
+        return text.read().split("\n")
 
 
 class _Module:

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from difflib import ndiff
 from typing import TextIO
@@ -12,9 +12,10 @@ from typing import TextIO
 from rawasgi.dev.changes import Edit
 from rawasgi.dev.findings import FAULTS, Finding
 from rawasgi.dev.places import relative
-from rawasgi.dev.results import Result, Verdict, plan_of
+from rawasgi.dev.results import Result, plan_of
+from rawasgi.dev.uses import new_module
 
-TOTALS: Mapping[Verdict, str] = {
+TOTALS = {
     "clean": "without a fault",
     "faults": "with faults",
     "no stream": "that do not stream",
@@ -64,12 +65,22 @@ class Text(Report):
         elif result.verdict == "clean":
             self._write(f"{_heading(result)}: nothing found")
         elif result.verdict == "faults":
-            found = result.plan
+            self._mended(result)
+
+    def _mended(self, result: Result) -> None:
+        """Write which change mends *result*, and what remains."""
+        found, what = result.plan, ", ".join(sorted({each.id for each in result.remains}))
+        where = ", ".join(sorted({f"{relative(each.file)}:{each.line}" for each in found.edits}) or found.notes)
+        names = f"{', '.join(found.names)} of {new_module()} ({where})"
+        if result.after is not None:
+            self._write(f"{_heading(result)}: with {names} {'remains' if what else 'nothing is found'}")
+            for each in result.after:
+                self._write(f"  {each.id}: {each.what}", f"      when {each.probe} ({each.server})")
+        else:
             if found.names:
-                where = sorted({f"{relative(each.file)}:{each.line}" for each in found.edits}) or found.notes
-                self._write(f"  mended by {', '.join(found.names)} of rawasgi.familiar.fastapi: {', '.join(where)}")
-            if result.remains:
-                self._write(f"  remains: {', '.join(sorted({each.id for each in result.remains}))}")
+                self._write(f"  mended by {names}")
+            if what:
+                self._write(f"  remains: {what}")
 
     def end(self, results: Sequence[Result], unread: Sequence[str], status: int) -> None:
         found = plan_of(results)
@@ -98,13 +109,7 @@ def _heading(result: Result) -> str:
 def totals(results: Sequence[Result], unread: Sequence[str]) -> str:
     """Return how many routes have each verdict, and which mounted apps have no routes to read."""
     counts: Counter[str] = Counter(each.verdict for each in results)
-    words = {"clean": "without a fault", "faults": "with faults", "no stream": "that do not stream"}
-    words |= {
-        "unjudged": "not judged",
-        "uncalled": "not called",
-        "unknown": "of which nothing shows whether they stream",
-    }
-    lines = [", ".join(f"{counts[key]} {text}" for key, text in words.items() if counts[key])]
+    lines = [", ".join(f"{counts[key]} {text}" for key, text in TOTALS.items() if counts[key])]
     if unread:
         lines.append(f"mounted, without routes that can be read: {', '.join(unread)}")
     return "routes: " + "\n".join(lines)
@@ -150,6 +155,7 @@ class Lines(Report):
                 "changes": [each.as_dict() for each in found.edits],
                 "notes": found.notes,
                 "remains": sorted({each.id for each in result.remains}),
+                "tried": result.after is not None,
             }
         )
 

@@ -22,7 +22,7 @@ class Result:
     """What is known of one target. *name*: the route, or the method and the path that were given.
 
     *listed*: it is one of the routes of an app, each of which has a line of its own in the report. *module*: the file
-    of the app.
+    of the app. *after*: what is found with the changes of ``plan``; None: that was not tried.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Result:
     module: str = ""
     evidence: Evidence = field(default_factory=lambda: Evidence(()))
     findings: list[Finding] = field(default_factory=list)
+    after: list[Finding] | None = None
 
     @property
     def plan(self) -> Plan:
@@ -41,9 +42,15 @@ class Result:
 
     @property
     def remains(self) -> list[Finding]:
-        """What no change of an import mends: the fault is in the app's own code, or nothing is left to be replaced."""
+        """What is found with the changes; if that was not tried, what no change of an import mends, by its kind."""
+        if self.after is not None:
+            return self.after
         fixed = self.plan.names
         return [each for each in self.findings if not fixed or each.id in OWN_FAULTS or each.id not in FAULTS]
+
+    def is_mended(self, finding: Finding) -> bool:
+        """Return whether the changes mend *finding*: the same fault does not remain at the same place."""
+        return not any((each.id, each.place) == (finding.id, finding.place) for each in self.remains)
 
     def end(self, timeout: float | None) -> bool:
         """Set the verdict, if there is none, as *timeout* seconds are over; return whether it was set."""

@@ -65,7 +65,7 @@ def _rule(id: str, text: str) -> dict[str, Any]:
 
 
 def _result(result: Result, finding: Finding, ids: Sequence[str]) -> dict[str, Any]:
-    edits = [] if finding in result.remains else result.plan.edits
+    edits = result.plan.edits if result.is_mended(finding) else []
     text = f"{finding.path}: {finding.what}, when {finding.probe} ({finding.server})."
     key = "\n".join([finding.id, result.name, finding.place.rpartition(" in ")[2]])
     found: dict[str, Any] = {

@@ -40,6 +40,7 @@ class Choice:
 class Survey:
     """``await run()`` checks the routes of *app* that are chosen, within *timeout* seconds, and reports each.
 
+    *is_tried*: the report on a route with faults is left to the caller, who checks it again with its changes.
     Raises: BadUse before the first request; LifespanFailed.
     """
 
@@ -51,6 +52,7 @@ class Survey:
     report: Report
     timeout: float | None = None
     thorough: bool = False
+    is_tried: bool = False
 
     async def run(self) -> tuple[list[Result], list[str]]:
         """Return a result for each route, and the mounted apps that have no routes to read."""
@@ -63,7 +65,8 @@ class Survey:
                         progress(f"{number}/{len(results)} {result.name}")
                         await self._judge(result, session, samples)
                         progress("")
-                        self.report.judged(result)
+                        if not (self.is_tried and result.verdict == "faults"):
+                            self.report.judged(result)
         except TimeoutError:
             progress("")
             for result in results:

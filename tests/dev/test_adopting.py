@@ -14,6 +14,7 @@ import pytest
 HERE = Path(__file__).parent
 SHOP = HERE / "adopted" / "shop_app.py"
 OPTIONS = ["--json", "--method", "POST", "--header", "authorization: secret"]
+ONCE = ["--once", "--seconds", "0.5", "--grace", "0.1", "--blocked", "0.3"]  # what is left open then is so for ever
 FAST = ["--seconds", "0.5", "--grace", "0.3", "--blocked", "0.3"]
 PATIENT = ["--seconds", "3", "--grace", "3", "--blocked", "3"]
 # What each route does wrong before. It may be more: what a client or a server does is tried in many ways.
@@ -59,7 +60,7 @@ def adopt(folder: Path, *options: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def before() -> dict[str, Any]:
-    return adopt(SHOP.parent, *FAST)
+    return adopt(SHOP.parent, *ONCE)
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +104,9 @@ def test_only_the_imports_and_the_class_of_the_routes_change(before: dict[str, A
     old, new = SHOP.read_text().splitlines(), (changed / "shop_app.py").read_text().splitlines()
     lines = [line for line in new if line not in old]
     assert [line for line in lines if line.startswith("from ")] == [
+        "from fastapi.responses import JSONResponse",
         "from rawasgi.familiar.fastapi import "
         "EventSourceResponse, FileResponse, ServerSentEvent, StreamRoute, StreamingResponse",
-        "from fastapi.responses import JSONResponse",
     ]
     assert [line for line in lines if not line.startswith("from ")] == [
         "app.router.route_class = StreamRoute",

@@ -89,13 +89,13 @@ def line_of(text: str) -> int:
 
 
 def test_text_says_what_is_wrong_what_mends_it_and_what_remains(app: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["adopt", app]) == 1
+    assert cli.main(["adopt", app, "--once"]) == 1
     said = capsys.readouterr().out
     assert said.startswith(
         "GET /rows (reported_app.py:11 stream)\n  source-left-open: reported_app.py:8 in rows is open"
     )
     assert (
-        "  mended by StreamingResponse of rawasgi.familiar.fastapi: reported_app.py:3\n  remains: loop-blocked" in said
+        "  mended by StreamingResponse of rawasgi.familiar.fastapi (reported_app.py:3)\n  remains: loop-blocked" in said
     )
     assert "GET /private (reported_app.py:19 private): not judged: GET /private must be answered" in said
     assert "POST /chat (reported_app.py:23 chat): not judged: POST may change something: pass --method POST" in said
@@ -122,13 +122,13 @@ def test_text_says_what_a_person_has_to_do_and_what_cannot_be_read() -> None:
         Text(output).judged(result)
     Text(output).end([mended, left], ["/static (StaticFiles)"], 1)
     note = f"tests/dev/test_reports.py:{endpoint.__code__.co_firstlineno}: the router that has endpoint needs route_"
-    assert output.getvalue().startswith(f"  mended by StreamRoute of rawasgi.familiar.fastapi: {note}")
+    assert output.getvalue().startswith(f"  mended by StreamRoute of rawasgi.familiar.fastapi ({note}")
     assert "\n  remains: source-left-open\n\nwhat to change:\n  tests/dev/" in output.getvalue()
     assert "\nmounted, without routes that can be read: /static (StaticFiles)\n" in output.getvalue()
 
 
 def test_json_is_a_line_for_each_route(app: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["adopt", app, "--json"]) == 1
+    assert cli.main(["adopt", app, "--json", "--once"]) == 1
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     routes = {line["route"]: line for line in lines if "route" in line}
     assert routes["GET /rows"]["line"] == line_of('@app.get("/rows")')
@@ -143,7 +143,7 @@ def test_json_is_a_line_for_each_route(app: str, capsys: pytest.CaptureFixture[s
 
 @pytest.fixture
 def document(app: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    assert cli.main(["adopt", app, "--sarif"]) == 1
+    assert cli.main(["adopt", app, "--sarif", "--once"]) == 1
     return cast("dict[str, Any]", json.loads(capsys.readouterr().out))
 
 
@@ -229,7 +229,7 @@ def test_sarif_names_the_version_if_it_is_known(monkeypatch: pytest.MonkeyPatch)
 def test_an_annotation_is_a_workflow_command_with_its_file_and_line(
     app: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["adopt", app, "--github"]) == 1
+    assert cli.main(["adopt", app, "--github", "--once"]) == 1
     lines = capsys.readouterr().out.splitlines()
     when = "when the client leaves, 50 %25: at once%0Aor later (uvicorn)"
     assert lines[0] == (
