@@ -17,6 +17,7 @@ An exception that ``receive()`` raises (a body limit's 413) is raised by ``read(
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextvars import copy_context
 from typing import Protocol
 
@@ -49,6 +50,7 @@ class Inbox:
     complete: bool = False
     disconnected: bool = False
     is_drained: bool = False
+    on_drain: Callable[[], float] | None = None  # returns the seconds until the disconnect is simulated
     is_ending: bool = False  # the last message of a stream is being sent
     error: BaseException | None = None
     outcome: Outcome | None = None  # why the response ended
@@ -146,7 +148,17 @@ class Inbox:
             self._arrivals.discard(arrival)
 
     def leave(self) -> None:
-        """Simulate a disconnect, from the app's next turn on; may be called from another task."""
+        """Simulate a disconnect, from the app's next turn on, or as much later as ``on_drain`` says.
+
+        May be called from another task.
+        """
+        seconds = 0.0 if self.on_drain is None else self.on_drain()
+        if seconds:
+            asyncio.get_running_loop().call_later(seconds, self._leave)
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
         self.is_drained = True
         self._notify()
 

@@ -192,10 +192,9 @@ def test_it_denies_a_websocket() -> None:
     assert run(main()) == (403, b"data: no\r\n\r\n")
 
 
-@pytest.mark.parametrize("given", [{"shutdown_event": object()}, {"shutdown_grace_period": 1.0}])
-def test_what_is_not_kept_is_refused_by_name(given: dict[str, object]) -> None:
-    with pytest.raises(TypeError, match="has no shutdown_event and no shutdown_grace_period"):
-        EventSourceResponse(items(), **given)  # type: ignore[arg-type]
+def test_a_negative_grace_period_is_refused() -> None:
+    with pytest.raises(ValueError, match="shutdown_grace_period must be >= 0"):
+        EventSourceResponse(items(), shutdown_grace_period=-1)
 
 
 # Pings

@@ -277,3 +277,54 @@ def test_a_ping_is_sent_in_silence_and_its_interval_can_be_set() -> None:
 def test_an_event_that_fastapi_refuses_is_refused() -> None:
     with pytest.raises(ValueError, match="single line"):
         ours.ServerSentEvent("a", event="b\nc")
+
+
+def test_what_sse_starlette_lets_an_app_set_is_used_as_it_is_sent() -> None:
+    sent: list[bytes] = []
+
+    async def sender() -> None:
+        sent.append(b"sender")
+
+    async def stream() -> Response:
+        response = ours.EventSourceResponse(words("a"), ping=1)
+        response.sep = "\n"
+        response.data_sender_callable = sender
+        assert response.active
+        responses.append(response)
+        return response
+
+    responses: list[ours.EventSourceResponse] = []
+    assert run(fetch(app_with(stream), "/stream")).body == b"data: a\n\n"
+    assert (sent, responses[0].active) == ([b"sender"], False)
+    with pytest.raises(NotImplementedError, match="compress"):
+        responses[0].enable_compression()
+
+
+def test_a_file_has_the_headers_of_starlette(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"0123456789")
+    for name in ("report.csv", "名 1.unknown"):
+        own = ours.FileResponse(file, filename=name, content_disposition_type="inline")
+        theirs = starlette.responses.FileResponse(file, filename=name, content_disposition_type="inline")
+        assert own.raw_headers == theirs.raw_headers
+    assert ours.FileResponse(file, stat_result=file.stat()).headers["content-length"] == "10"
+
+
+def test_a_file_whose_class_sets_other_headers_is_sent_by_starlette(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"0123456789")
+
+    class Own(ours.FileResponse):
+        def set_stat_headers(self, stat_result: Any) -> None:
+            super().set_stat_headers(stat_result)
+            self.headers["etag"] = '"own"'
+
+    async def download() -> Response:
+        return Own(file)
+
+    async def main() -> Any:
+        with outside():
+            return await fetch(app_with(download), "/download", validated=False)
+
+    result = run(main())
+    assert (result.body, result.header("etag")) == (b"0123456789", '"own"')

@@ -3,13 +3,14 @@
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import cast
+from typing import Protocol, cast
 
 from rawasgi import sending, states, streams
 from rawasgi.asgi import HTTPDisconnect, Receive, Scope, Send, Sent
 from rawasgi.familiar.background import Background
 from rawasgi.familiar.responses import StreamingResponse
 from rawasgi.formats import json_text, sse
+from rawasgi.inbox import Inbox
 from rawasgi.streams.base import CloseOnce
 
 
@@ -58,6 +59,12 @@ class ServerSentEvent:
         return (lines + b"\n").replace(b"\n", self.sep.encode())
 
 
+class ShutdownEvent(Protocol):
+    """``anyio.Event`` or ``asyncio.Event``."""
+
+    def set(self) -> object: ...
+
+
 class EventSourceResponse(StreamingResponse):
     """The items of *content* as server-sent events: str (data), dict (fields of an event), ServerSentEvent or Event,
     bytes (sent as they are), anything else as data in JSON.
@@ -67,7 +74,9 @@ class EventSourceResponse(StreamingResponse):
     beside the stream, in a task of its own that ends with it. *client_close_handler_callable* is told when the client
     left before the end. *cleanup_timeout*: seconds for closing *content*; None for no limit.
 
-    Not kept: *shutdown_event*, *shutdown_grace_period*. They hang on a patch of uvicorn made at import; see ``Drain``.
+    When a ``Drain`` around the app begins, *shutdown_event* is set, and *content* has *shutdown_grace_period* seconds
+    to end by itself before it is closed. Nothing patches the server at import: without a Drain nothing sets the event,
+    and a middleware that wraps ``receive()`` hides the Drain.
     """
 
     DEFAULT_PING_INTERVAL = 15
@@ -87,12 +96,12 @@ class EventSourceResponse(StreamingResponse):
         data_sender_callable: Callable[[], Awaitable[object]] | None = None,
         send_timeout: float | None = None,
         client_close_handler_callable: Callable[[HTTPDisconnect], Awaitable[object]] | None = None,
-        shutdown_event: None = None,
+        shutdown_event: ShutdownEvent | None = None,
         shutdown_grace_period: float = 0,
         cleanup_timeout: float | None = DEFAULT_CLEANUP_TIMEOUT,
     ) -> None:
-        if shutdown_event is not None or shutdown_grace_period:
-            raise TypeError("EventSourceResponse has no shutdown_event and no shutdown_grace_period: use a Drain")
+        if shutdown_grace_period < 0:
+            raise ValueError(f"shutdown_grace_period must be >= 0, not {shutdown_grace_period!r}")
         if cleanup_timeout is not None and cleanup_timeout < 0:
             raise ValueError(f"cleanup_timeout must be >= 0 (None: no limit), not {cleanup_timeout!r}")
         super().__init__(content, status_code, headers, media_type, background)
@@ -105,6 +114,8 @@ class EventSourceResponse(StreamingResponse):
         self.send_timeout = send_timeout
         self.client_close_handler_callable = client_close_handler_callable
         self.cleanup_timeout = cleanup_timeout
+        self._shutdown_event = shutdown_event
+        self._shutdown_grace_period = shutdown_grace_period
 
     @property
     def ping_interval(self) -> float:
@@ -118,7 +129,15 @@ class EventSourceResponse(StreamingResponse):
             raise ValueError(f"ping interval must be >= 0 (0 disables ping), not {seconds!r}")
         self._ping_interval = seconds
 
+    def _on_drain(self) -> float:
+        if self._shutdown_event is not None:
+            self._shutdown_event.set()
+        return self._shutdown_grace_period
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            receive = Inbox.of(receive)
+            receive.on_drain = self._on_drain
         if self.client_close_handler_callable is None:
             await super()._answer(scope, receive, send)
             return

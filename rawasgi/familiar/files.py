@@ -39,7 +39,7 @@ class FileResponse(Response):
         self.headers.setdefault("accept-ranges", "bytes")
         if filename is not None:
             self.headers.setdefault("content-disposition", disposition(filename, content_disposition_type).decode())
-        self._of_stat_result = [] if stat_result is None else _fields(stat_result)
+        self._of_stat_result = [] if stat_result is None else stat_headers(stat_result)
         for name, value in self._of_stat_result:
             self.headers.setdefault(name.decode(), value.decode())
 
@@ -51,7 +51,7 @@ class FileResponse(Response):
         await files.file(self.path, status=self.status_code, headers=pairs)(scope, inbox, send)
 
 
-def _fields(status: os.stat_result) -> list[tuple[bytes, bytes]]:
+def stat_headers(status: os.stat_result) -> list[tuple[bytes, bytes]]:
     """Return the headers that *status* of a file is enough for."""
     return [
         (b"content-length", b"%d" % status.st_size),

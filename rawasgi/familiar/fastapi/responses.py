@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import fastapi.sse
 import starlette.responses
@@ -71,7 +71,7 @@ class EventSourceResponse(fastapi.sse.EventSourceResponse):
         data_sender_callable: Callable[[], Awaitable[object]] | None = None,
         send_timeout: float | None = None,
         client_close_handler_callable: Callable[[Message], Awaitable[object]] | None = None,
-        shutdown_event: None = None,
+        shutdown_event: eventsource.ShutdownEvent | None = None,
         shutdown_grace_period: float = 0,
         cleanup_timeout: float | None = DEFAULT_CLEANUP_TIMEOUT,
     ) -> None:
@@ -88,6 +88,12 @@ class EventSourceResponse(fastapi.sse.EventSourceResponse):
             cleanup_timeout=cleanup_timeout,
         )
         self.body_iterator: starlette.responses.AsyncContentStream = self._sender.body_iterator  # type: ignore[assignment]  # items, which are encoded later
+        self.sep = self._sender.sep
+        self.ping_message_factory = ping_message_factory
+        self.data_sender_callable = data_sender_callable
+        self.send_timeout = send_timeout
+        self.client_close_handler_callable = client_close_handler_callable
+        self.active: bool = True
         self.status_code = status_code
         self.media_type = media_type
         self.background = background
@@ -104,14 +110,36 @@ class EventSourceResponse(fastapi.sse.EventSourceResponse):
     def ping_interval(self, seconds: float) -> None:
         self._sender.ping_interval = seconds
 
+    def enable_compression(self, force: bool = False) -> None:
+        """Raises: NotImplementedError, as sse-starlette: a middleware compresses, ``rawasgi.compression.compress``."""
+        raise NotImplementedError("EventSourceResponse does not compress its events: put compress(app) around the app")
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events, close *content*, then run ``background``. Sends and raises as ``rawasgi.familiar``'s."""
-        self._sender.body_iterator = self.body_iterator
-        await send_as(self._sender, self, scope, receive, send)
+        for name in _SETTABLE:
+            setattr(self._sender, name, getattr(self, name))
+        try:
+            await send_as(self._sender, self, scope, receive, send)
+        finally:
+            self.active = False
+
+
+# The attributes of an EventSourceResponse that an app may set until it is sent
+_SETTABLE = (
+    "body_iterator",
+    "client_close_handler_callable",
+    "data_sender_callable",
+    "ping_message_factory",
+    "send_timeout",
+    "sep",
+)
 
 
 class FileResponse(starlette.responses.FileResponse):
-    """Starlette's FileResponse, with the ranges, conditions and zero-copy of ``rawasgi.files``; 404 for no file."""
+    """Starlette's FileResponse, with the ranges, conditions and zero-copy of ``rawasgi.files``; 404 for no file.
+
+    A subclass that overrides ``set_stat_headers`` is sent by Starlette, as it was.
+    """
 
     def __init__(
         self,
@@ -122,23 +150,25 @@ class FileResponse(starlette.responses.FileResponse):
         background: BackgroundTask | None = None,
         filename: str | None = None,
         stat_result: os.stat_result | None = None,
-        content_disposition_type: Literal["attachment", "inline"] = "attachment",
+        content_disposition_type: str = "attachment",
     ) -> None:
-        kind = self.media_type if media_type is None else media_type
-        self._sender = files.FileResponse(
-            path, status_code, headers, kind, None, filename, stat_result, content_disposition_type
-        )
-        self.path: str | os.PathLike[str] = path
-        self.filename: str | None = filename
-        self.stat_result: os.stat_result | None = stat_result
-        self.status_code = status_code
-        self.media_type: str | None = self._sender.media_type
-        self.background = background
-        self.raw_headers: list[tuple[bytes, bytes]] = self._sender.raw_headers
+        super().__init__(path, status_code, headers, media_type, background, filename, None, content_disposition_type)
+        self.stat_result = stat_result
+        if stat_result is not None:
+            self.set_stat_headers(stat_result)
+
+    def set_stat_headers(self, stat_result: os.stat_result) -> None:
+        """Set the headers that follow from *stat_result*: they are replaced if the file has changed by then."""
+        for name, value in files.stat_headers(stat_result):
+            self.headers.setdefault(name.decode(), value.decode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, then run ``background``. Sends and raises as ``rawasgi.files.file``."""
-        await send_as(self._sender, self, scope, receive, send)
+        if type(self).set_stat_headers is not FileResponse.set_stat_headers:
+            await super().__call__(scope, receive, send)
+        else:
+            sender = files.FileResponse(self.path, stat_result=self.stat_result)
+            await send_as(sender, self, scope, receive, send)
 
 
 class ServerSentEvent(fastapi.sse.ServerSentEvent):
