@@ -151,19 +151,25 @@ def test_an_item_that_is_not_what_the_annotation_says_is_an_error() -> None:
         TestClient(app).get("/lines")
 
 
-def test_a_comment_is_sent_in_silence() -> None:
+def test_a_comment_is_sent_in_silence_at_the_interval_of_the_route_or_of_fastapi(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Often(StreamRoute):
         ping_interval = 5.0
 
-    app = FastAPI()
-    app.router.route_class = Often
-
-    @app.get("/events", response_class=EventSourceResponse)
     async def events() -> AsyncIterator[int]:
         await asyncio.sleep(12)
         yield 1
 
-    assert run(fetch(asgi(app), "/events")).body == b": ping\n\n: ping\n\ndata: 1\n\n"
+    app = FastAPI()
+    for route in (StreamRoute, Often):
+        app.router.add_api_route(
+            f"/{route.__name__}", events, response_class=EventSourceResponse, route_class_override=route
+        )
+    assert run(fetch(asgi(app), "/StreamRoute")).body == b"data: 1\n\n"
+    assert run(fetch(asgi(app), "/Often")).body == b": ping\n\n: ping\n\ndata: 1\n\n"
+    monkeypatch.setattr(fastapi.routing, "_PING_INTERVAL", 8)  # as FastAPI's own tests do
+    assert run(fetch(asgi(app), "/StreamRoute")).body == b": ping\n\ndata: 1\n\n"
 
 
 @pytest.mark.parametrize("response_class", [EventSourceResponse, StreamingResponse, None])

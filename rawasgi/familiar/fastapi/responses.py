@@ -88,7 +88,7 @@ class EventSourceResponse(fastapi.sse.EventSourceResponse):
             cleanup_timeout=cleanup_timeout,
         )
         self.body_iterator: starlette.responses.AsyncContentStream = self._sender.body_iterator  # type: ignore[assignment]  # items, which are encoded later
-        self.sep = self._sender.sep
+        self.sep: str = self._sender.sep
         self.ping_message_factory = ping_message_factory
         self.data_sender_callable = data_sender_callable
         self.send_timeout = send_timeout

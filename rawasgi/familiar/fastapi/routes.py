@@ -34,10 +34,11 @@ class StreamRoute(fastapi.routing.APIRoute):
     The bytes, the headers and OpenAPI are FastAPI's, with two differences: text is UTF-8 and not ``\\uXXXX``, and items
     that are ready together are sent in one message. The endpoint is closed at once when the client disconnects, in the
     task of the request, before its dependencies are. ``ping_interval``: seconds of silence after which a comment is
-    sent between events. Raises: ResponseValidationError for an item that is not what the annotation says.
+    sent between events; None: as FastAPI, 15. Raises: ResponseValidationError for an item that is not what the
+    annotation says.
     """
 
-    ping_interval: float = 15.0
+    ping_interval: float | None = None
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, starlette.responses.Response]]:
         """Return FastAPI's handler, for an endpoint that returns the response in place of one that yields."""
@@ -85,7 +86,9 @@ def _included(route: fastapi.routing.APIRoute) -> Any:
     return context if context is not None and context.original_route is route else route
 
 
-def _returning(route: Any, ping_interval: float, name: str) -> Callable[..., Awaitable[starlette.responses.Response]]:
+def _returning(
+    route: Any, ping_interval: float | None, name: str
+) -> Callable[..., Awaitable[starlette.responses.Response]]:
     """Return the endpoint of *route* as one that returns its response; *name* is its parameter for FastAPI's own."""
     call, status_code = route.dependant.call, route.status_code
     kind = getattr(route.response_class, "value", route.response_class)
@@ -99,8 +102,10 @@ def _returning(route: Any, ping_interval: float, name: str) -> Callable[..., Awa
         content = call(**values)
         response: starlette.responses.StreamingResponse
         if is_sse:
-            beat = fastapi.sse.KEEPALIVE_COMMENT
-            response = _Native(content, status, "text/event-stream", _to_event(to_json), beat, ping_interval)
+            beat, every = fastapi.sse.KEEPALIVE_COMMENT, ping_interval
+            if every is None:
+                every = getattr(fastapi.routing, "_PING_INTERVAL", 15.0)  # which tests of apps set
+            response = _Native(content, status, "text/event-stream", _to_event(to_json), beat, every)
             response.headers["cache-control"] = "no-cache"
             response.headers["x-accel-buffering"] = "no"
         elif is_json:
