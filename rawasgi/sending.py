@@ -41,9 +41,12 @@ logged.
 **Close, always.** Whatever ended the stream, its source is closed here, in this task, before we return.
 """
 
+import asyncio
+import sys
 from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
+from traceback import clear_frames
 from typing import Any
 
 from rawasgi.asgi import HTTPResponseStart, Send
@@ -51,7 +54,8 @@ from rawasgi.content_length import BodyLength
 from rawasgi.driving import run
 from rawasgi.inbox import Inbox
 from rawasgi.outcomes import COMPLETE, REPORTED
-from rawasgi.streams.base import close, fastest, hold_errors
+from rawasgi.streams.base import close, close_dropped, fastest, hold_errors
+from rawasgi.streams.nesting import held_by
 from rawasgi.streams.stepping import give_way
 from rawasgi.writing import (
     ABORTING,
@@ -105,6 +109,9 @@ class Streaming:
     beat: bytes | None = None
     every: float = 15.0
     max_start_delay: float | None = None
+
+    def held(self) -> list[Any]:
+        return held_by(self.source)
 
     def hold_errors(self, holds: bool) -> None:
         """As ``Stream.hold_errors``, of the source."""
@@ -211,11 +218,18 @@ async def _produce(body: Streaming, writer: Writer) -> None:
             raise_send_error(error)
         raise
     finally:
-        if getattr(source, "ag_frame", source) is not None:  # a generator that has ended needs no closing
-            await _close(body, writer, items)
+        aborted = writer.phase is ABORTING
+        if aborted or getattr(source, "ag_frame", source) is not None:  # a generator that has ended needs no closing
+            await _close(body, writer, items, aborted)
 
 
-async def _close(body: Streaming, writer: Writer, items: object) -> None:
-    """Close the source, and *items*, its iterator."""
+async def _close(body: Streaming, writer: Writer, items: object, aborted: bool = False) -> None:
+    """Close the source, and *items*, its iterator; if it was *aborted*, also what it has dropped."""
     writer.phase, writer.deadline = CLOSING, None
-    await close(body.source, items)
+    try:
+        await close(body.source, items)
+    finally:
+        if aborted:
+            if isinstance(error := sys.exception(), asyncio.CancelledError):
+                clear_frames(error.__traceback__)  # the variables of the source that it has ended
+            await close_dropped(writer.held)

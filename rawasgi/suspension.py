@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from rawasgi.clocks import Deadline, Ticker
 from rawasgi.outcomes import Outcome
@@ -38,6 +38,9 @@ class Limits(Protocol):
     max_start_delay: float | None
 
     def hold_errors(self, holds: bool) -> None: ...
+
+    def held(self) -> list[Any]:
+        """What the source drops when it is cancelled: see ``streams.nesting``."""
 
 
 class Suspension:
@@ -166,6 +169,7 @@ class Suspension:
         writer.buffer.clear()
         self.cancelled = self.deferred
         self._drop_flush()
+        writer.held = self.limits.held()
         return not reached and self.step.cancel()
 
     def _give_up(self) -> bool:

@@ -36,7 +36,7 @@ foreign ``send()`` is awaited in the response's task: that is the innermost wait
 import asyncio
 from collections.abc import Awaitable
 from enum import Enum, auto
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rawasgi.asgi import HTTPResponseBody, HTTPResponseStart, Send, Sent
 from rawasgi.content_length import BodyLength
@@ -116,6 +116,7 @@ class Writer:
         "deadline",
         "flushed",
         "foreign",
+        "held",
         "inbox",
         "length",
         "outcome",
@@ -130,6 +131,7 @@ class Writer:
     sent: bool
     deadline: float | None  # of the send, of the clean-up, or of the start that waits for the first item
     flushed: asyncio.Future[None] | None  # wait_for_flush() waits for it
+    held: list[Any]  # set when the source is aborted: see ``streams.nesting``
     foreign: "ForeignSend | None"  # send() in a task of its own, if it may be a middleware's
 
     def __init__(self, start: HTTPResponseStart | None, inbox: Inbox, send: Send) -> None:

@@ -41,7 +41,7 @@ FLOORS = [
 ]
 # sse: chats are server-sent events whose data is JSON.
 BASE = {
-    "streams": {"base", "reading", "stepping", "waiting"},
+    "streams": {"base", "nesting", "reading", "stepping", "waiting"},
     "formats": {"decoding", "done_events", "endings", "json_text", "json_values", "limits", "sse", "tokens"}
     | {"multipart_events"},
     "journal": {"base", "memory", "mirror", "retrying", "script", "stored"},

@@ -19,7 +19,7 @@ FAULTS = {
     "memory-grows": "What a client does not read is not collected in memory.",
     "never-ends": "The app returns when its client has left, whatever receive() does after that.",
     "never-gives-way": "send() need not let other tasks run: who sends much gives way by itself.",
-    "source-collected": "A source is closed by who reads it, not by the garbage collector.",
+    "source-collected": "A generator is closed by what reads it (contextlib.aclosing), not by the garbage collector.",
     "source-left-open": "A source is closed when its response is over.",
     "task-left": "A task ends with its response; one that is meant to live on is given a name.",
     "thread-left": "A thread ends with its response.",
@@ -174,7 +174,11 @@ class Outcome:
         for place in left.sources:
             yield "source-left-open", f"{place} is still open {grace:g} s after the response was over", place
         for place in left.dropped:
-            yield "source-collected", f"{place} was left to the garbage collector", place
+            yield (
+                "source-collected",
+                f"{place} was left to the garbage collector: read it in async with contextlib.aclosing(...)",
+                place,
+            )
         for place in left.tasks:
             yield "task-left", f"a task still runs {grace:g} s after the response was over, at {place}", place
         for place in left.threads:

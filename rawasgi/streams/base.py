@@ -5,6 +5,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, S
 from types import AsyncGeneratorType
 from typing import Any, Generic, Literal, TypeVar
 
+from rawasgi.streams.nesting import Reading, anonymous, below, dropped
+
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
@@ -29,19 +31,22 @@ def check_source(source: object, subject: str) -> None:
         raise TypeError(f"the source of {subject} must be an async iterable, not {source!r:.100}: {fix}")
 
 
-async def close(*streams: object) -> None:
+async def close(*streams: object, owning: bool = False) -> None:
     """Close *streams*, last to first, each whatever the others raise.
 
     What has no ``aclose`` needs none. A source is given with its iterator, which may be an async generator of its own
-    (``async def __aiter__``); what is both is closed once, and the iterator of a CloseOnce is left to that. Raises: the
-    last error, once all are closed; the earlier ones are its context. The GeneratorExit of a generator that yields
-    inside a TaskGroup is no error.
+    (``async def __aiter__``); what is both is closed once, and the iterator of a CloseOnce is left to that. With an
+    async generator those are closed that only it reads (see ``nesting``); *owning*: the last one closes them itself.
+    Raises: the last error, once all are closed; the earlier ones are its context. The GeneratorExit of a generator that
+    yields inside a TaskGroup is no error.
     """
     for index in range(len(streams) - 1, -1, -1):
-        aclose = getattr(streams[index], "aclose", None)
-        if aclose is not None and not (index and _closes(streams[index - 1], streams[index])):
+        stream = streams[index]
+        aclose = getattr(stream, "aclose", None)
+        if aclose is not None and not (index and _closes(streams[index - 1], stream)):
             try:
-                await aclose()
+                owns = type(stream) is not AsyncGeneratorType or (owning and index == len(streams) - 1)
+                await (aclose() if owns else _close_with_nested(stream))
             except BaseException as error:
                 await close(*streams[:index])
                 raised = _without_exit(error)
@@ -50,6 +55,34 @@ async def close(*streams: object) -> None:
                 if raised is not None:
                     raise raised from None
                 return
+
+
+async def _close_with_nested(generator: Any) -> None:
+    """Close an async generator, and what it would leave to the garbage collector."""
+    held: list[Any] = []
+    try:
+        if generator.ag_frame is not None and not generator.ag_running:
+            await close(*anonymous(generator))
+            held = below(generator)
+    finally:
+        try:
+            await generator.aclose()
+        finally:
+            await close_dropped(held)
+
+
+async def close_dropped(held: list[Any]) -> None:
+    """Close those of *held*, and take them out of it, to which nothing else refers any more."""
+    found = dropped(held)
+    if found:
+        item = found[0]
+        going = {id(each) for each in (item, *below(item))}  # what only it reads is closed with it
+        held[:] = [each for each in held if id(each) not in going]
+        found.clear()
+        try:
+            await close(item)
+        finally:
+            await close_dropped(held)
 
 
 def _without_exit(error: BaseException) -> BaseException | None:
@@ -72,7 +105,7 @@ def _closes(source: object, items: object) -> bool:
     return source is items or (isinstance(source, CloseOnce) and source._items is items)
 
 
-class CloseOnce(AsyncIterable[T]):
+class CloseOnce(AsyncIterable[T], Reading):
     """*source*, which is closed once, however many close this; so is its iterator.
 
     The generator of a wrapper closes its source when it ends. So does the Stream around it, for a generator that was
@@ -96,6 +129,9 @@ class CloseOnce(AsyncIterable[T]):
     def has_reported(self) -> bool:
         """As ``Stream.has_reported``."""
         return self.reported or getattr(self._source, "has_reported", False)
+
+    def reads(self) -> tuple[object, ...]:
+        return self._source, self._items
 
     def hold_errors(self, holds: bool) -> None:
         """As ``Stream.hold_errors``."""
@@ -142,7 +178,7 @@ class _Next:
     _next: Callable[[], Awaitable[Any]]
 
 
-class Stream(_Next, AsyncIterator[T_co], Generic[T_co]):
+class Stream(_Next, AsyncIterator[T_co], Reading, Generic[T_co]):
     """An async iterator that closes what is under it, also when it was never started.
 
     *items* is the wrapper's async generator, *sources* what it reads. A generator that was never started is closed
@@ -168,6 +204,9 @@ class Stream(_Next, AsyncIterator[T_co], Generic[T_co]):
         """Whether this stream, or one that it reads, has yielded an item in the place of an error: see ``conclude``."""
         return any(getattr(source, "has_reported", False) for source in self._sources)
 
+    def reads(self) -> tuple[object, ...]:
+        return self._sources or (self._items,)  # with sources it is a wrapper, which owns them
+
     def hold_errors(self, holds: bool) -> None:
         """Let this stream, and those that it reads, raise an error before their first item, or no longer.
 
@@ -178,7 +217,7 @@ class Stream(_Next, AsyncIterator[T_co], Generic[T_co]):
 
     async def aclose(self) -> None:
         """Close the wrapper, then its sources, last to first. Raises: what their clean-up raises."""
-        await close(*self._sources, self._items)
+        await close(*self._sources, self._items, owning=True)
 
 
 setattr(Stream, "__anext__", _Next.__dict__["_next"])  # noqa: B010  # a slot, so that an item costs no Python frame

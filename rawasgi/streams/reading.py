@@ -5,7 +5,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
 from types import coroutine
 from typing import Any, Generic, NoReturn, TypeVar
 
-from rawasgi.streams.base import close
+from rawasgi.streams.base import close, close_dropped
+from rawasgi.streams.nesting import held_by
 from rawasgi.streams.stepping import Step, cancelling, settle
 from rawasgi.streams.waiting import Waiter
 
@@ -124,7 +125,11 @@ class Pull(Generic[T]):
         """Cancel the wait of the source, and let its clean-up finish."""
         step, self._step = self._step, None
         if step is not None:
-            await settle(step)
+            held = held_by(self._source, self.items)
+            try:
+                await settle(step)
+            finally:
+                await close_dropped(held)
 
     async def cut(self, error: Exception, cleanup: float) -> NoReturn:
         """Stop the source and close it, in no more than *cleanup* seconds, and raise *error*.
