@@ -237,7 +237,7 @@ def test_an_error_function_may_be_async_and_sees_the_request() -> None:
     assert (answer.status, answer.text, answer.header("x-path")) == (404, "<h1>Not Found</h1>", "/none")
 
 
-def test_an_error_function_may_leave_an_error_as_it_is() -> None:
+def test_an_error_function_may_leave_an_error_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
     def own(request: Request, error: HTTPError) -> App:
         return respond.text("own", error.status) if request.path == "/own" else error_response(error)
 
@@ -245,6 +245,7 @@ def test_an_error_function_may_leave_an_error_as_it_is() -> None:
     assert ask(router, "/own").text == "own"
     answer = ask(router, "/none", accept=PROBLEM)
     assert (answer.status, answer.header("content-type")) == (404, PROBLEM)
+    assert caplog.records == []
 
 
 def test_the_innermost_router_with_an_error_function_has_the_word() -> None:

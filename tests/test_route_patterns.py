@@ -130,6 +130,15 @@ def test_a_route_is_in_the_scope_by_its_pattern(
     assert keys(site(), path, method, root) == expected
 
 
+@pytest.mark.parametrize("root", ["", "/api"])
+def test_fastapi_in_ours_in_fastapi_has_its_own_links(root: str) -> None:
+    outer = FastAPI()
+    outer.mount("/ours", as_app(site()))
+    for path in ("/ours/fast/items/7", "/ours/items/7"):
+        answer = clock.run(fetch(outer, scope={"path": root + path, "root_path": root}))
+        assert answer.text.strip('"') == root + path
+
+
 def test_a_websocket_too() -> None:
     seen: list[Any] = []
 

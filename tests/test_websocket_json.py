@@ -9,7 +9,7 @@ from typing import Any
 import clock
 import pytest
 
-from rawasgi import WebSocket
+from rawasgi import WebSocket, json_input
 from rawasgi.asgi import App, Sent
 from rawasgi.dev.client import WebSocketClient, websocket
 from rawasgi.errors import Disconnected, InvalidMessage
@@ -102,10 +102,15 @@ def test_what_is_not_json_closes_with_1007_that_names_the_place(
     assert caplog.records == []
 
 
-def test_the_reason_fits_whatever_the_place() -> None:
+def test_the_reason_fits_whatever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     client = talk(echo, "\n" * 123_456 + " " * 1_234_567 + "{'")
-    assert client.code == 1007
-    assert 0 < len(client.reason.encode()) <= 123
+    assert (client.code, client.reason[-26:]) == (1007, "line 123457 column 1234569")
+
+    def wordy(text: bytes) -> None:
+        raise ValueError("x" * 200)
+
+    monkeypatch.setattr(json_input, "decode", wordy)
+    assert len(talk(echo, "{").reason) == 123
 
 
 def test_what_is_not_json_may_be_forgiven() -> None:
