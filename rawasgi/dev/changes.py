@@ -1,18 +1,15 @@
-"""Say which lines of an app change, so that it streams by this package: its imports, and the class of its routes."""
+"""Say which lines of an app change, so that it streams by this package: its imports."""
 
 import ast
-import sys
 import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from types import FunctionType, ModuleType
 
+from rawasgi.dev.owners import ROUTE_CLASS, owner
 from rawasgi.dev.places import relative
-from rawasgi.dev.uses import REPLACED, Use, absolute, module_of, new_module, node_of, resolve, tree_of
-
-ROUTE_CLASS = "StreamRoute"
-_IMPORTS = 5  # modules that hand a router on, one to the other
+from rawasgi.dev.uses import Use, alias_of, new_module, tree_of
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,18 +55,12 @@ class Plan:
 def plan(uses: Iterable[Use], yielding: Iterable[FunctionType] = ()) -> Plan:
     """Return what replaces *uses*; *yielding*: the endpoints whose items FastAPI itself encodes and sends."""
     found = Plan()
+    owners = [owner(endpoint) for endpoint in yielding]
+    found.notes += [each for each in owners if isinstance(each, str)]
+    found.names += [ROUTE_CLASS] if found.notes else []
     modules: dict[str, _Module] = {}
-    for use in uses:
+    for use in [*uses, *(each for each in owners if isinstance(each, Use))]:
         modules.setdefault(use.file, _Module(use.module)).replace(use)
-    for endpoint in yielding:
-        made = _constructor(endpoint)
-        if made is None:
-            place = f"{relative(endpoint.__code__.co_filename)}:{endpoint.__code__.co_firstlineno}"
-            found.names.append(ROUTE_CLASS)
-            found.notes.append(f"{place}: the router that has {endpoint.__name__} needs route_class={ROUTE_CLASS}")
-        else:
-            owner, statement, call = made
-            modules.setdefault(owner.__file__ or "", _Module(owner)).set_route_class(statement, call)
     for module in modules.values():
         found.edits += module.edits()
         found.names += [*module.names, *module.noted]
@@ -91,7 +82,6 @@ class _Module:
 
     def __init__(self, module: ModuleType) -> None:
         self.file: str = module.__file__ or ""
-        self._module = module
         self.names: list[str] = []  # "StreamingResponse", or "StreamingResponse as Streaming"
         self.notes: list[str] = []
         self.noted: list[str] = []  # names that a person has to import, as a note says
@@ -102,7 +92,7 @@ class _Module:
 
     def replace(self, use: Use) -> None:
         """Let the name or the attribute at *use* be ours."""
-        name = REPLACED[use.old]
+        name = use.new
         node = self._import(_first_name(use.node))
         if isinstance(use.node, ast.Attribute):
             self.names.append(name)
@@ -114,42 +104,6 @@ class _Module:
         else:
             self.noted.append(name)
             self.notes.append(f"{relative(self.file)}:{use.node.lineno}: import {name} from {new_module()}")
-
-    def set_route_class(self, statement: ast.Assign | ast.AnnAssign, call: ast.Call) -> None:
-        """Let the app, or the router, that *call* makes serve its endpoints by our route."""
-        given = next((each.value for each in call.keywords if each.arg == "route_class"), None)
-        if given is not None and ast.unparse(given) == ROUTE_CLASS:
-            return
-        made = resolve(call.func, self._module.__dict__)
-        kinds = [kind.__name__ for kind in made.__mro__] if isinstance(made, type) else []
-        if given is not None:
-            self.noted.append(ROUTE_CLASS)
-            text = ast.unparse(given)
-            self.notes.append(f"{relative(self.file)}:{given.lineno}: derive {text} from {ROUTE_CLASS}")
-        elif not {"APIRouter", "FastAPI"} & set(kinds):
-            self.noted.append(ROUTE_CLASS)
-            self.notes.append(f"{relative(self.file)}:{statement.lineno}: set its route_class to {ROUTE_CLASS}")
-        else:
-            self.names.append(ROUTE_CLASS)
-            self._anchor = self._anchor or self._import(_first_name(call.func)) or self._last_import()
-            if kinds[0] == "APIRouter":
-                self._set_in_router(call)
-            else:
-                self._set_after(statement, "route_class" if "APIRouter" in kinds else "router.route_class")
-
-    def _set_in_router(self, call: ast.Call) -> None:
-        given = [*call.args, *(each.value for each in call.keywords)]
-        if given:
-            last = max(given, key=lambda each: (each.end_lineno, each.end_col_offset))
-            self._insert(last.end_lineno, last.end_col_offset, f", route_class={ROUTE_CLASS}")
-        else:
-            self._insert(call.end_lineno, (call.end_col_offset or 0) - 1, f"route_class={ROUTE_CLASS}")
-
-    def _set_after(self, statement: ast.Assign | ast.AnnAssign, attribute: str) -> None:
-        """FastAPI(...) takes no class of routes, and a subclass may take none: it is set before the first route."""
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-        new = f"\n{' ' * statement.col_offset}{ast.unparse(target)}.{attribute} = {ROUTE_CLASS}"
-        self._insert(statement.end_lineno, statement.end_col_offset, new)
 
     def edits(self) -> list[Edit]:
         """Return all edits of the module. An import inside of a function, or of ``try``, is replaced where it stands;
@@ -166,13 +120,11 @@ class _Module:
             self._edits.append(self._edit(node, f"\n{' ' * node.col_offset}".join(lines)))
         if first is None and names and self._anchor is not None:
             new = f"\n{' ' * self._anchor.col_offset}{_our_import(names)}"
-            self._insert(self._anchor.end_lineno, self._anchor.end_col_offset, new)
+            line = self._anchor.end_lineno or 0  # ast.parse() sets it
+            at = line, _column(self.file, line, self._anchor.end_col_offset or 0)
+            self._edits.append(Edit(self.file, *at, *at, new))
         self.names += [name for replaced in self._replaced.values() for name in replaced.values()]
         return self._edits
-
-    def _insert(self, line: int | None, offset: int | None, new: str) -> None:
-        at = line or 0, _column(self.file, line or 0, offset or 0)  # ast.parse() sets both
-        self._edits.append(Edit(self.file, *at, *at, new))
 
     def _edit(self, node: ast.expr | ast.stmt, new: str) -> Edit:
         start = _column(self.file, node.lineno, node.col_offset)
@@ -182,22 +134,13 @@ class _Module:
     def _import(self, name: str) -> ast.stmt | None:
         """Return the statement that binds *name*."""
         for node in ast.walk(self._tree):
-            if isinstance(node, ast.Import | ast.ImportFrom) and _alias(node, name) is not None:
+            if isinstance(node, ast.Import | ast.ImportFrom) and alias_of(node, name) is not None:
                 return node
         return None
-
-    def _last_import(self) -> ast.stmt | None:
-        imports = [node for node in self._tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-        return imports[-1] if imports else None
 
 
 def _our_import(names: Iterable[str]) -> str:
     return f"from {new_module()} import {', '.join(sorted(set(names)))}"
-
-
-def _alias(node: ast.AST | None, name: str) -> ast.alias | None:
-    aliases = node.names if isinstance(node, ast.Import | ast.ImportFrom) else []
-    return next((each for each in aliases if (each.asname or each.name.partition(".")[0]) == name), None)
 
 
 def _first_name(node: ast.expr) -> str:
@@ -209,35 +152,3 @@ def _first_name(node: ast.expr) -> str:
 def _column(file: str, line: int, offset: int) -> int:
     """Return the column, in characters from 1, of the *offset*, which ast counts in bytes from 0."""
     return len(lines_of(file)[line - 1].encode()[:offset].decode()) + 1
-
-
-Made = tuple[ModuleType, ast.Assign | ast.AnnAssign, ast.Call]
-
-
-def _constructor(endpoint: FunctionType) -> Made | None:
-    """Return the statement, and in which module, that makes the app or the router whose decorator *endpoint* has."""
-    module, node = module_of(endpoint), node_of(endpoint)
-    if module is None or node is None:
-        return None
-    for decorator in node.decorator_list:
-        function = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-            return _assignment(module, function.value.id)
-    return None
-
-
-def _assignment(module: ModuleType, name: str) -> Made | None:
-    for _ in range(_IMPORTS):
-        nodes = list(ast.walk(tree_of(module.__file__ or "")))
-        for node in nodes:
-            if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call):
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                    return module, node, node.value
-        source = next((each for each in nodes if isinstance(each, ast.ImportFrom) and _alias(each, name)), None)
-        alias = _alias(source, name)
-        other = sys.modules.get(absolute(source, module)) if source is not None else None
-        if other is None or alias is None:
-            return None
-        module, name = other, alias.name
-    return None

@@ -71,16 +71,15 @@ class Text(Report):
         """Write which change mends *result*, and what remains."""
         found, what = result.plan, ", ".join(sorted({each.id for each in result.remains}))
         where = ", ".join(sorted({f"{relative(each.file)}:{each.line}" for each in found.edits}) or found.notes)
-        names = f"{', '.join(found.names)} of {new_module()} ({where})"
+        heading, names = _heading(result), f"{', '.join(found.names)} of {new_module()} ({where})"
         if result.after is not None:
-            self._write(f"{_heading(result)}: with {names} {'remains' if what else 'nothing is found'}")
+            self._write(f"{heading}: with {names} {'remains' if what else 'nothing is found'}")
             for each in result.after:
                 self._write(f"  {each.id}: {each.what}", f"      when {each.probe} ({each.server})")
+        elif found.names:
+            self._write(f"{heading}: mended by {names}{f', but for {what}' if what else ''}")
         else:
-            if found.names:
-                self._write(f"  mended by {names}")
-            if what:
-                self._write(f"  remains: {what}")
+            self._write(f"{heading}: no import mends {what}")
 
     def end(self, results: Sequence[Result], unread: Sequence[str], status: int) -> None:
         found = plan_of(results)

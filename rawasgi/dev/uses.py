@@ -29,12 +29,14 @@ REPLACED = {
     "sse_starlette.sse.EventSourceResponse": "EventSourceResponse",
     "sse_starlette.event.ServerSentEvent": "ServerSentEvent",
 }
+# FastAPI's own classes that make its routes: what an endpoint yields is sent by the route.
+ROUTERS = {"fastapi.applications.FastAPI": "FastAPI", "fastapi.routing.APIRouter": "APIRouter"}
 _MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of a class of ``REPLACED``, *old*, in a *module*: the name or attribute that stands at *node*."""
+    """One use of a class of ``REPLACED`` or ``ROUTERS``, *old*: the name or attribute at *node* of a *module*."""
 
     module: ModuleType
     node: ast.Name | ast.Attribute
@@ -43,6 +45,11 @@ class Use:
     @property
     def file(self) -> str:
         return self.module.__file__ or ""
+
+    @property
+    def new(self) -> str:
+        """The name of the class that replaces it."""
+        return (REPLACED | ROUTERS)[self.old]
 
 
 def new_module() -> str:
@@ -198,6 +205,12 @@ def absolute(node: ast.ImportFrom, module: ModuleType) -> str:
     relative = "." * node.level + (node.module or "")
     package = module.__package__ or ""
     return importlib.util.resolve_name(relative, package) if node.level and package else relative
+
+
+def alias_of(node: ast.AST | None, name: str) -> ast.alias | None:
+    """Return the alias by which the import *node* binds *name*."""
+    aliases = node.names if isinstance(node, ast.Import | ast.ImportFrom) else []
+    return next((each for each in aliases if (each.asname or each.name.partition(".")[0]) == name), None)
 
 
 def annotated(function: FunctionType) -> Iterator[type]:

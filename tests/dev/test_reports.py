@@ -95,14 +95,14 @@ def test_text_says_what_is_wrong_what_mends_it_and_what_remains(app: str, capsys
         "GET /rows (reported_app.py:11 stream)\n  source-left-open: reported_app.py:8 in rows is open"
     )
     assert (
-        "  mended by StreamingResponse of rawasgi.familiar.fastapi (reported_app.py:3)\n  remains: loop-blocked" in said
-    )
+        "GET /rows (reported_app.py:11 stream): mended by StreamingResponse of rawasgi.familiar.fastapi "
+        "(reported_app.py:3), but for loop-blocked\n"
+    ) in said
     assert "GET /private (reported_app.py:19 private): not judged: GET /private must be answered" in said
     assert "POST /chat (reported_app.py:23 chat): not judged: POST may change something: pass --method POST" in said
     assert "GET /unknown (reported_app.py:27 unknown): not known whether it streams: " in said
     assert "    - from fastapi.responses import StreamingResponse\n" in said
-    assert "    + from rawasgi.familiar.fastapi import StreamRoute, StreamingResponse\n" in said
-    assert "      app = FastAPI()\n    + app.router.route_class = StreamRoute\n" in said
+    assert "    + from rawasgi.familiar.fastapi import FastAPI, StreamingResponse\n" in said
     assert re.search(
         r"^routes: 2 with faults, \d that do not stream, 1 not judged, 1 not called, 1 of which", said, re.M
     )
@@ -122,8 +122,9 @@ def test_text_says_what_a_person_has_to_do_and_what_cannot_be_read() -> None:
         Text(output).judged(result)
     Text(output).end([mended, left], ["/static (StaticFiles)"], 1)
     note = f"tests/dev/test_reports.py:{endpoint.__code__.co_firstlineno}: the router that has endpoint needs route_"
-    assert output.getvalue().startswith(f"  mended by StreamRoute of rawasgi.familiar.fastapi ({note}")
-    assert "\n  remains: source-left-open\n\nwhat to change:\n  tests/dev/" in output.getvalue()
+    heading = f"GET / (tests/dev/test_reports.py:{endpoint.__code__.co_firstlineno} endpoint)"
+    assert output.getvalue().startswith(f"{heading}: mended by StreamRoute of rawasgi.familiar.fastapi ({note}")
+    assert "\nGET /a: no import mends source-left-open\n\nwhat to change:\n  tests/dev/" in output.getvalue()
     assert "\nmounted, without routes that can be read: /static (StaticFiles)\n" in output.getvalue()
 
 
@@ -193,8 +194,7 @@ def test_the_fixes_of_sarif_applied_are_the_changes_of_the_text(document: dict[s
         new = lines[first][: region["startColumn"] - 1] + text + lines[last][region["endColumn"] - 1 :]
         lines[first : last + 1] = new.split("\n")
     assert [line for line in lines if line not in APP.splitlines()] == [
-        "from rawasgi.familiar.fastapi import StreamRoute",
-        "app.router.route_class = StreamRoute",
+        "from rawasgi.familiar.fastapi import FastAPI",
     ]
 
 
@@ -240,8 +240,8 @@ def test_an_annotation_is_a_workflow_command_with_its_file_and_line(
         line.startswith("::warning file=reported_app.py,line=19,title=not judged::GET /private") for line in lines
     )
     assert (
-        "::notice file=reported_app.py,line=3,title=change::change to:%0A"
-        "from rawasgi.familiar.fastapi import StreamRoute, StreamingResponse"
+        "::notice file=reported_app.py,line=2,title=change::change to:%0A"
+        "from rawasgi.familiar.fastapi import FastAPI, StreamingResponse"
     ) in lines
 
 
