@@ -13,7 +13,8 @@ T = TypeVar("T")
 D = TypeVar("D")
 S = TypeVar("S", HTTPScope, WebSocketScope)
 
-_ROUTERS = "rawasgi.routers"  # in a scope: (Router, its root_path, those around it)
+# In a scope: the Router that has it; and (Router, its root_path, those around it) of the one that has mounted the app.
+_ROUTER, _OUTER = "rawasgi.router", "rawasgi.outer_router"
 
 
 class Names(Protocol):
@@ -74,7 +75,7 @@ class Connection(Generic[S]):
         Looks in the Router that has chosen this handler, in what is mounted there, then in the Routers around it. For a
         whole URL put ``url.origin`` before it. Raises: KeyError for no such route; ValueError as ``Pattern.format``.
         """
-        routers = cast(dict[str, Any], self.scope).get(_ROUTERS)
+        routers = _routers(self.scope)
         while routers is not None:
             router, root, routers = routers
             try:
@@ -162,7 +163,20 @@ class Connection(Generic[S]):
         return parameters.convert("path", name, str(value), type, minimum, maximum)
 
 
+def _routers(scope: HTTPScope | WebSocketScope) -> Any:
+    """Return (Router, its root_path, those around it, or None) of the innermost Router; None without one."""
+    keys = cast(dict[str, Any], scope)
+    router, outer = keys.get(_ROUTER), keys.get(_OUTER)
+    return outer if router is None else (router, scope.get("root_path", ""), outer)
+
+
 def enter_router(scope: HTTPScope | WebSocketScope, router: Names) -> None:
     """Have ``url_for`` of a request with *scope* look in *router* first."""
-    keys = cast(dict[str, Any], scope)
-    keys[_ROUTERS] = (router, scope.get("root_path", ""), keys.get(_ROUTERS))
+    scope[_ROUTER] = router  # type: ignore[literal-required]  # not the spec's
+
+
+def leave_router(scope: HTTPScope | WebSocketScope, child: HTTPScope | WebSocketScope) -> None:
+    """Have ``url_for`` of a mounted app, which is called with *child*, look in the Router of *scope* last."""
+    keys = cast(dict[str, Any], child)
+    keys[_OUTER] = _routers(scope)
+    keys.pop(_ROUTER, None)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 from rawasgi import paths
 from rawasgi.app_types import AnyReceive, AnyScope, AnySend, App
 from rawasgi.asgi import HTTPScope, WebSocketScope
+from rawasgi.connection import leave_router
 
 # What a router has written into the scope of its own requests. Starlette's Router takes the first two, if they are
 # there, for those of the outermost app, and url_for() then looks in the wrong routes.
@@ -41,6 +42,7 @@ class Mount:
         child = scope.copy()
         for key in _ROUTERS_KEYS:
             cast(dict[str, object], child).pop(key, None)
+        leave_router(scope, child)
         root = scope.get("root_path", "")
         child["root_path"], child["path"] = root + self.prefix, root + paths.own_path(scope)
         return child

@@ -27,7 +27,7 @@ class Request(Connection[HTTPScope]):
     _streamed = False  # stream() has taken of the body
 
     def __init__(self, scope: HTTPScope, inbox: Inbox) -> None:
-        super().__init__(scope)
+        self.scope = scope  # as Connection does, without another call
         self._inbox = inbox
 
     def __repr__(self) -> str:

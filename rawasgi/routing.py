@@ -9,7 +9,7 @@ from rawasgi.asgi import App, HTTPScope, Scope, WebSocketScope
 from rawasgi.connection import enter_router
 from rawasgi.error_responses import ErrorFunction, error_response, set_error_function
 from rawasgi.errors import AppError, HTTPError
-from rawasgi.handling import Answering, Function, HandlerOptions, Kind, handler
+from rawasgi.handling import Answering, Function, Handler, HandlerOptions, Kind, handler
 from rawasgi.lifespans import lifespans
 from rawasgi.mounting import Mount
 from rawasgi.websocket import Talk, WebSocket, websocket_app
@@ -180,7 +180,12 @@ class Router(Answering):
             route, params = first
             app = route.methods.get(scope["method"])
             if app is not None:
-                _select(scope, route, getattr(app, "function", app), params)
+                # What _select() does, without a call.
+                scope["route"] = route.pattern
+                scope["endpoint"] = app.function if type(app) is Handler else app
+                if params:
+                    outer = scope.get("path_params")
+                    scope["path_params"] = {**outer, **params} if outer else params
                 return app, scope
         return self._http(path, scope)
 

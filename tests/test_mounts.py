@@ -169,7 +169,7 @@ def test_of_the_scope_that_was_given_no_key_of_the_spec_is_changed(path: str) ->
     async def kept(scope: Scope, receive: Receive, send: Send) -> None:
         before = dict(scope)
         await nested()(scope, receive, send)
-        added = {"route", "endpoint", "path_params", "rawasgi.routers"}
+        added = {"route", "endpoint", "path_params", "rawasgi.router"}
         assert {key: value for key, value in scope.items() if key not in added} == before
 
     assert ask(kept, f"/api{path}", "/api").status == (404 if path == "/none" else 200)
