@@ -232,16 +232,19 @@ def multipart(
 
 
 def chat_chunks(
-    source: AsyncIterable[dict[str, object]], status: int = 200, headers: Fields = None, **how: Unpack[How]
+    source: AsyncIterable[object], status: int = 200, headers: Fields = None, **how: Unpack[How]
 ) -> Response:
-    """Answer with the items of *source* as OpenAI's clients read them, then ``[DONE]``; an error frame if it fails."""
+    """Answer with the items of *source* as OpenAI's clients read them, then ``[DONE]``; an error frame if it fails.
+
+    An item is a dict, or a model: the stream that OpenAI's own client returns can be passed on.
+    """
     check_source(source, "respond.chat_chunks()")
     body = body_of(told(source), _chat_chunks.encode, how)
     return Response(body, status, fields.for_stream(headers, "text/event-stream", b"no-cache"))
 
 
 def ui_messages(
-    source: AsyncIterable[dict[str, object]], status: int = 200, headers: Fields = None, **how: Unpack[How]
+    source: AsyncIterable[object], status: int = 200, headers: Fields = None, **how: Unpack[How]
 ) -> Response:
     """Answer with the items of *source* as a UI message stream of the AI SDK; ``error`` and ``[DONE]`` if it fails."""
     check_source(source, "respond.ui_messages()")

@@ -10,9 +10,11 @@ from typing import Any, cast
 from uuid import UUID
 
 import clock
+import msgspec
 import orjson
 import pytest
 from pydantic import BaseModel
+from pydantic_core import to_json, to_jsonable_python
 
 from rawasgi import HTTPError, Request, Response, handler, respond
 from rawasgi.asgi import HTTPScope, Received
@@ -37,6 +39,14 @@ class Model(BaseModel):
 
 class Own:
     """What nobody has a rule for."""
+
+
+class Text:
+    def __init__(self, text: UUID) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return str(self.text)
 
 
 READ = {"id": "00000000-0000-0000-0000-000000000001", "at": "2026-01-02T03:04:05Z"}
@@ -132,6 +142,21 @@ def test_a_kind_that_takes_no_encoder_is_given_none() -> None:
 
     kinds = {"application/x-ndjson": plain}
     assert negotiated("*/*", kinds=kinds) == b'"its own"\n'
+
+
+def test_the_encoders_that_people_have_fit_without_a_cast() -> None:
+    """mypy reads this, too."""
+    rows = [
+        body(respond.ndjson(items({"id": ID}), dumps=orjson.dumps)),
+        body(respond.ndjson(items({"id": ID}), dumps=msgspec.json.encode)),
+        body(respond.ndjson(items({"id": ID}), dumps=to_json)),
+        body(respond.ndjson(items({"id": ID}), dumps=partial(json.dumps, default=str, separators=(",", ":")))),
+        body(respond.ndjson(items({"id": Own()}), default=lambda value: ID)),
+        body(respond.ndjson(items({"id": Text(ID)}), default=vars)).replace(b'{"text":', b"").replace(b"}}", b"}"),
+        body(respond.ndjson(items({"id": Text(ID)}), default=str)),
+        body(respond.ndjson(items({"id": Row(ID, AT).id}), default=to_jsonable_python)),
+    ]
+    assert rows == [b'{"id":"00000000-0000-0000-0000-000000000001"}\n'] * len(rows)
 
 
 # CSV

@@ -6,7 +6,6 @@ Spec: OpenAI API reference, "Chat completions", "Streaming"; openai-python, _str
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from reprlib import repr as short
 from types import EllipsisType
 from typing import TypeAlias
 
@@ -56,18 +55,17 @@ def chunk(
     return whole
 
 
-def encode(item: Chunk | Failure | Done) -> bytes:
+def encode(item: object) -> bytes:
     """Write *item* as an event: a chunk, ``{"error": {…}}`` for a Failure, [DONE] for a Done.
 
-    Raises: ValueError for what JSON cannot say; TypeError for what is no dict, and for what is no JSON value.
+    A chunk is a dict, a dataclass or a pydantic model, as OpenAI's client reads it. Raises: ValueError for what JSON
+    cannot say; TypeError for what is no object, and for a type without a rule.
     """
     if isinstance(item, Done):
         return b"data: [DONE]\n\n"
     if isinstance(item, Failure):
         item = {"error": _error(item)}
-    if not isinstance(item, dict):
-        raise TypeError(f"chat_chunks.encode takes a dict, a Failure or a Done, not {short(item)}: make it a chunk()")
-    return _encode(item)
+    return _encode(done_events.object_of(item, "chat_chunks.encode", "make it a chunk()"))
 
 
 _encode = json_text.writer("chat_chunks.encode", "data: ", "\n\n")

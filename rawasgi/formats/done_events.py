@@ -4,14 +4,34 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import partial
 from reprlib import repr as short
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 from rawasgi.formats import json_text, sse
 from rawasgi.formats.decoding import BaseDecoder
 from rawasgi.formats.endings import CutOff, Failure
+from rawasgi.formats.json_values import converter_of, is_model
 from rawasgi.formats.limits import TooLarge
 
 JSON: TypeAlias = dict[str, object]
+
+
+def object_of(item: object, caller: str, fix: str) -> JSON:
+    """Return *item* as a dict: a dict as it is, a dataclass by its fields, a pydantic model by those that are set.
+
+    A model that a vendor's client has read so has what was sent, and no null beside it. Raises: TypeError in the name
+    of *caller*, with *fix*, for what is no object.
+    """
+    if isinstance(item, dict):
+        return item
+    kind: Any = type(item)  # mypy takes a type for unhashable
+    if is_model(kind):
+        value: object = cast(Any, item).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    else:
+        convert = converter_of(kind)
+        value = None if convert is None else convert(item)
+    if not isinstance(value, dict):
+        raise TypeError(f"{caller} takes an object, a Failure or a Done, not {short(item)}: {fix}")
+    return value
 
 
 class NotObject(ValueError):

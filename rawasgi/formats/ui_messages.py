@@ -60,19 +60,21 @@ _DONE = b"data: [DONE]\n\n"
 # Encode
 
 
-def encode(item: UIPart | Failure | Done) -> bytes:
+def encode(item: object) -> bytes:
     """Write *item* as an event: a part; error (message and id in errorText) and [DONE] for a Failure; finish and [DONE]
     for a Done.
 
-    Of the order an Encoder takes care. Raises: ValueError for a type that PARTS does not have, for a part without what
-    PARTS says, and for what JSON cannot say; TypeError for what is no dict, and for what is no JSON value.
+    A part is a dict, a dataclass or a pydantic model. An Encoder checks the order. Raises: ValueError for a type that
+    PARTS does not have, for a part without what PARTS says, and for what JSON cannot say; TypeError for what is no
+    object, and for a type without a rule.
     """
     if isinstance(item, Failure):
         return _written(_part("error", errorText=item.text)) + _DONE
     if isinstance(item, Done):
         return _written(_part("finish")) + _DONE
-    _rule(item)
-    return _written(item)
+    part = _part_of(item)
+    _rule(part)
+    return _written(part)
 
 
 class Encoder:
@@ -89,7 +91,7 @@ class Encoder:
         self._last = ""  # after what there may be no more
         self._done = False  # [DONE] is written
 
-    def encode(self, item: UIPart | Failure | Done) -> bytes:
+    def encode(self, item: object) -> bytes:
         """Write *item*: a part, or all to the end for a Failure or a Done.
 
         Raises: as the function, and ValueError for a wrong order. Nothing is written then.
@@ -102,10 +104,11 @@ class Encoder:
         if isinstance(item, Done):
             text, self._last = self.end(), "a Done"
             return text
-        rule = _rule(item)
-        kind = str(item["type"])
-        text = _written(item)
-        self._follow(kind, rule, item)
+        part = _part_of(item)
+        rule = _rule(part)
+        kind = str(part["type"])
+        text = _written(part)
+        self._follow(kind, rule, part)
         self._begun = True
         return text
 
@@ -151,9 +154,11 @@ def _part(kind: str, **fields: object) -> UIPart:
     return {"type": kind, **fields}
 
 
+def _part_of(item: object) -> UIPart:
+    return done_events.object_of(item, "ui_messages.encode", "make it a dict with a type")
+
+
 def _rule(part: UIPart) -> Rule:
-    if not isinstance(part, dict):
-        raise TypeError(f"ui_messages.encode takes a dict, a Failure or a Done, not {short(part)}: give it a type")
     kind = part.get("type")
     rule = _DATA if isinstance(kind, str) and kind.startswith("data-") else PARTS.get(str(kind))
     if rule is None:

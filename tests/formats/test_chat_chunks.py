@@ -2,18 +2,25 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
 from cost import growth
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.chat import ChatCompletionChunk
 
 from rawasgi.formats import chat_chunks, sse
 from rawasgi.formats.chat_chunks import Chunk, Decoder, collect, encode
 from rawasgi.formats.done_events import NotObject
 from rawasgi.formats.endings import CutOff, Done, Failure
 from rawasgi.formats.limits import TooLarge
+
+
+@dataclass
+class Delta:
+    content: str
 
 
 def chunk(content: str | None = None, **more: object) -> Chunk:
@@ -84,9 +91,16 @@ def test_a_failure_is_an_error_that_no_DONE_follows() -> None:
     assert sorted(json.loads(event.data or "")["error"]) == ["code", "message", "param", "type"]
 
 
+def test_a_chunk_of_openais_own_client_is_passed_on_as_it_was_sent() -> None:
+    sent = chunk("你", finish_reason="stop")
+    received = ChatCompletionChunk.model_validate(sent)
+    assert decode(encode(received), encode(Done(1))) == [sent]
+    assert encode(Delta("你")) == 'data: {"content":"你"}\n\n'.encode()
+
+
 def test_what_is_no_chunk_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"chat_chunks.encode takes a dict, a Failure or a Done, not \[1\]: make it a"):
-        encode([1])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"chat_chunks.encode takes an object, a Failure or a Done, not \[1\]: "):
+        encode([1])
     with pytest.raises(ValueError, match=r"chat_chunks.encode takes what JSON can say, not "):
         encode({"a": float("inf")})
 

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 
 import pytest
 from cost import growth
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from rawasgi.formats import sse
 from rawasgi.formats.done_events import NotObject
@@ -16,6 +19,17 @@ from rawasgi.formats.limits import TooLarge
 from rawasgi.formats.ui_messages import HEADERS, PARTS, Decoder, Encoder, UIPart, encode
 
 VALUES: dict[str, object] = {"input": {"a": [1]}, "output": None, "data": 1, "messageMetadata": {}}
+
+
+class Delta(BaseModel):
+    type: str
+    data: dict[str, object]
+    transient: bool | None = None
+
+
+@dataclass
+class End:
+    type: str
 
 
 def part(kind: str, **fields: object) -> UIPart:
@@ -93,11 +107,21 @@ def test_a_part_of_an_unknown_type_is_refused(item: UIPart) -> None:
         encode(item)
 
 
+def test_a_part_may_be_a_model_or_a_dataclass() -> None:
+    encoder = Encoder()
+    parts = [Delta(type="data-x", data={"day": date(2026, 1, 2)}), End("finish")]
+    assert decode(b"".join(map(encoder.encode, parts)) + encoder.end()) == [
+        {"type": "data-x", "data": {"day": "2026-01-02"}},
+        {"type": "finish"},
+    ]
+    assert encode(End("finish")) == b'data: {"type":"finish"}\n\n'
+
+
 def test_what_is_no_part_is_refused() -> None:
     with pytest.raises(
-        TypeError, match=r"ui_messages.encode takes a dict, a Failure or a Done, not 'x': give it a type"
+        TypeError, match=r"ui_messages.encode takes an object, a Failure or a Done, not 'x': make it a dict"
     ):
-        encode("x")  # type: ignore[arg-type]
+        encode("x")
     with pytest.raises(ValueError, match=r"ui_messages.encode takes what JSON can say, not "):
         encode(part("data-x", data=float("nan")))
 
