@@ -19,7 +19,7 @@ from examples.twin import app as twin
 from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.compression import compress
 from rawasgi.lifespans import lifespan
-from rawasgi.paths import own_path
+from rawasgi.paths import route_path
 from rawasgi.request import Request
 from rawasgi.routing import Router
 from rawasgi.shutdown import Drain
@@ -41,7 +41,7 @@ async def all_rows(request: Request) -> App:
 
 def both(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
     """Hand /, /fastapi and /naked to the front, what is below /lab to the page, everything else to rawasgi's rows."""
-    path = "" if scope["type"] == "lifespan" else own_path(scope)
+    path = "" if scope["type"] == "lifespan" else route_path(scope)
     app = front if path == "/" else PREFIXES.get(path.split("/", 2)[1] if "/" in path else "", rows)
     return app(scope, receive, send)
 

@@ -1,7 +1,7 @@
 """What can go wrong, by whose fault.
 
-``Disconnected``: nobody's. ``ProtocolError``: ASGI was broken, by the app (``AppError``, and ``OutOfOrder`` for a legal
-message at the wrong moment) or by the server (``ServerError``). ``FileChanged``: whoever writes that file.
+``Disconnected``: none. ``ProtocolError``: ASGI was broken, by the app (``AppError``, and ``OutOfOrder`` for a legal
+message at the wrong moment) or by the server (``ServerError``). ``FileChanged``: that of the file's writer.
 ``HTTPError``: the response to a request is this status. ``InvalidMessage``: a websocket's client.
 """
 

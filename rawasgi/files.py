@@ -35,7 +35,7 @@ class Seekable(Protocol):
     def size(self) -> int: ...
 
     def read(self, start: int, stop: int) -> AsyncIterable[bytes]:
-        """Yield the bytes [*start*, *stop*); whoever takes them closes it, if it has an ``aclose``."""
+        """Yield the bytes [*start*, *stop*). The caller closes it, if it has an ``aclose``."""
 
 
 def file(
@@ -57,7 +57,7 @@ def file(
     ``attachment``, or *inline*. *headers* go before ours. The file is open only while it is being sent: by pathsend, by
     zerocopysend, or in pieces. Raises: FileChanged if it is changed meanwhile, so that the connection is cut.
     """
-    pairs = _disposed(headers, filename, inline)
+    pairs = _with_disposition(headers, filename, inline)
     name = os.fspath(path)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +94,7 @@ def content(
     if raw is not None and not ENTITY_TAG.fullmatch(raw):
         raise ValueError(f"an entity tag must be quoted, as '\"abc\"' or 'W/\"abc\"' (RFC 9110, 8.8.3), not {tag!r}")
     second = None if modified is None else int(modified)
-    pairs = _disposed(headers, filename, inline)
+    pairs = _with_disposition(headers, filename, inline)
 
     def body(parts: Parts) -> Streaming:
         return Streaming(_read(source, parts))
@@ -197,7 +197,7 @@ def _refuses(scope: HTTPScope, receive: Receive, status: int) -> bool:
     return not (isinstance(receive, Inbox) and receive.answered)
 
 
-def _disposed(headers: Fields, filename: str | None, inline: bool) -> list[tuple[bytes, bytes]]:
+def _with_disposition(headers: Fields, filename: str | None, inline: bool) -> list[tuple[bytes, bytes]]:
     pairs = fields.encode(headers)
     if filename is not None:
         pairs.append((b"content-disposition", fields.disposition(filename, "inline" if inline else "attachment")))
@@ -229,10 +229,10 @@ def tag_of(modified_ns: int, size: int) -> bytes:
 
 
 def media_type_of(path: str) -> str:
-    """Return the media type that the name of a file says; one that is packed is what it is packed as."""
-    kind, packed = mimetypes.guess_type(path)
-    if packed is not None:
-        return f"application/{packed}" if packed == "gzip" else "application/octet-stream"
+    """Return the media type of a file by its name; that of its coding, if it is encoded, as ``.gz``."""
+    kind, encoded = mimetypes.guess_type(path)
+    if encoded is not None:
+        return f"application/{encoded}" if encoded == "gzip" else "application/octet-stream"
     if kind is None:
         return "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
@@ -257,7 +257,7 @@ def _page(folder: str, fallback: str) -> str:
 
 async def _find(folder: str, scope: HTTPScope, last: str, index: str | None, page: str | None) -> File:
     """Open the file for a path that ends with the segment *last*. Raises: IsADirectoryError if a slash is missing."""
-    names = segments(paths.own_path(scope))
+    names = segments(paths.route_path(scope))
     if names is None:
         raise HTTPError(404)
     try:

@@ -44,7 +44,7 @@ class Mount:
             cast(dict[str, object], child).pop(key, None)
         leave_router(scope, child)
         root = scope.get("root_path", "")
-        child["root_path"], child["path"] = root + self.prefix, root + paths.own_path(scope)
+        child["root_path"], child["path"] = root + self.prefix, root + paths.route_path(scope)
         return child
 
     def report(self, scope: HTTPScope | WebSocketScope, child: HTTPScope | WebSocketScope) -> None:

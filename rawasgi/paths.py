@@ -2,11 +2,11 @@
 
 A path is text, already percent-decoded, as in ``scope["path"]``; its segments stand between slashes. A parameter is a
 whole segment, never empty; ``{rest:path}``, which comes last, is all that is left, with its slashes, and may be empty.
-What a path parameter holds may well be ``../etc``: who opens files must look at it.
+What a path parameter holds may well be ``../etc``: check it before a file is opened by it.
 
 A table is a dictionary for the patterns without a parameter, and a tree of segments for the others. A node has a child
 for each literal segment and one for "any", whatever the converter, so a look-up costs by the segments of the path, not
-by the number of patterns. Converters speak at the leaf. Nothing here goes back over characters.
+by the number of patterns. Converters run at the leaves. Nothing here goes back over characters.
 """
 
 import re
@@ -274,8 +274,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def own_path(scope: HTTPScope | WebSocketScope) -> str:
-    """Return the path below root_path: uvicorn has the one inside the other, hypercorn and granian do not."""
+def route_path(scope: HTTPScope | WebSocketScope) -> str:
+    """Return the path below root_path: uvicorn has the one inside the other, hypercorn, granian and daphne do not."""
     path, root = scope["path"], scope.get("root_path", "")
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
         return path[len(root) :] or "/"

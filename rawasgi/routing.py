@@ -12,10 +12,10 @@ from rawasgi.errors import AppError, HTTPError
 from rawasgi.handling import Answering, Function, Handler, HandlerOptions, Kind, handler
 from rawasgi.lifespans import lifespans
 from rawasgi.mounting import Mount
-from rawasgi.websocket import Talk, WebSocket, websocket_app
+from rawasgi.websocket import WebSocket, WebSocketEndpoint, websocket_app
 
 F = TypeVar("F", bound=Function)
-W = TypeVar("W", bound=Talk)
+W = TypeVar("W", bound=WebSocketEndpoint)
 
 
 class _Route:
@@ -174,7 +174,7 @@ class Router(Answering):
             set_error_function(scope, self._error)
         if scope["type"] == "websocket":
             return self._websocket(scope)
-        path = paths.own_path(scope) if scope.get("root_path") else scope["path"]
+        path = paths.route_path(scope) if scope.get("root_path") else scope["path"]
         first = self._table.match(path)  # nearly always the one, and found in half the time
         if first is not None:
             route, params = first
@@ -209,7 +209,7 @@ class Router(Answering):
 
     def _websocket(self, scope: WebSocketScope) -> tuple[App, Scope]:
         """As ``_http``, for a websocket."""
-        path = paths.own_path(scope)
+        path = paths.route_path(scope)
         for route, params in self._table.matches(path):
             if route.websocket is not None:
                 _select(scope, route, route.websocket_function, params)

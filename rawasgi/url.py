@@ -120,7 +120,7 @@ def _is_host(host: bytes) -> bool:
 
 
 def _path(scope: HTTPScope | WebSocketScope) -> str:
-    own = paths.own_path(scope)
+    own = paths.route_path(scope)
     path = scope.get("root_path", "") + (own if own.startswith("/") else f"/{own}")
     raw = scope.get("raw_path") or b""
     # The raw path has neither the root_path of some servers nor what a mount adds to it.

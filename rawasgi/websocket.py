@@ -49,7 +49,7 @@ class WebSocket(Connection[WebSocketScope]):
         return f"<WebSocket {self.scope['path']} {'disconnected' if self.disconnected else self._order.state}>"
 
     @property
-    def undecided(self) -> bool:
+    def handshake_pending(self) -> bool:
         """Whether it was neither accepted nor denied yet."""
         return not self.disconnected and self._order.state in ("connecting", "handshake")
 
@@ -75,8 +75,8 @@ class WebSocket(Connection[WebSocketScope]):
                 if origin.decode("latin-1") not in origins:
                     raise HTTPError(403, "Forbidden")
         if self._order.state == "connecting":
-            await self._next()
-        await self._pass({"type": "websocket.accept", "subprotocol": subprotocol, "headers": pairs})
+            await self._receive_message()
+        await self._send_message({"type": "websocket.accept", "subprotocol": subprotocol, "headers": pairs})
 
     async def deny(
         self, status: int = 403, text: str = "Forbidden", headers: Iterable[tuple[bytes, bytes]] = ()
@@ -87,28 +87,30 @@ class WebSocket(Connection[WebSocketScope]):
         await self.deny_with(Response(body, status, (*kind, *headers)))
 
     async def deny_with(self, answer: App) -> None:
-        """Refuse the handshake with what *answer*, a Response or any other app, says to a GET.
+        """Refuse the handshake with what *answer*, a Response or any other app, responds to a GET.
 
         Sends: websocket.http.response.start, .body+; where the server lacks them websocket.close, which is a bare 403,
-        and then *answer* is asked with HEAD, to close what it would have streamed.
+        and then *answer* is called with HEAD, to close what it would have streamed.
         Spec: extension "WebSocket Denial Response".
         """
-        able = "websocket.http.response" in (self.scope.get("extensions") or {})
-        asked = {
+        supports_denial_response = "websocket.http.response" in (self.scope.get("extensions") or {})
+        http_scope = {
             "http_version": "1.1",
             **self.scope,
             "type": "http",
-            "method": "GET" if able else "HEAD",
+            "method": "GET" if supports_denial_response else "HEAD",
             "scheme": "https" if self.scope.get("scheme") == "wss" else "http",
             "query_string": self.scope.get("query_string") or b"",
         }
-        await answer(cast(HTTPScope, asked), self._receive_http, self._send_http if able else _drop)
-        if not able:
-            await self._pass({"type": "websocket.close", "code": 1000})
+        await answer(
+            cast(HTTPScope, http_scope), self._receive_http, self._send_http if supports_denial_response else _drop
+        )
+        if not supports_denial_response:
+            await self._send_message({"type": "websocket.close", "code": 1000})
 
     async def _receive_http(self) -> HTTPReceived:
         try:
-            await self._next()
+            await self._receive_message()
         except Disconnected:
             return HTTPDisconnect(type="http.disconnect")
         return HTTPRequest(type="http.request")
@@ -116,10 +118,12 @@ class WebSocket(Connection[WebSocketScope]):
     async def _send_http(self, message: Sent) -> None:
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
-            await self._pass({"type": "websocket.http.response.start", "status": message["status"], "headers": headers})
+            await self._send_message(
+                {"type": "websocket.http.response.start", "status": message["status"], "headers": headers}
+            )
         elif message["type"] == "http.response.body":
             body, more_body = message.get("body", b""), message.get("more_body", False)
-            await self._pass({"type": "websocket.http.response.body", "body": body, "more_body": more_body})
+            await self._send_message({"type": "websocket.http.response.body", "body": body, "more_body": more_body})
         else:
             raise AppError(f"a websocket is denied by http.response.start and .body, not by {message['type']}")
 
@@ -128,15 +132,15 @@ class WebSocket(Connection[WebSocketScope]):
     async def send(self, data: str | bytes | bytearray | memoryview) -> None:
         """Send one message, text or binary by its type. Raises: Disconnected; OutOfOrder."""
         if isinstance(data, str):
-            await self._pass({"type": "websocket.send", "text": data})
+            await self._send_message({"type": "websocket.send", "text": data})
         else:
-            await self._pass({"type": "websocket.send", "bytes": bytes(data)})
+            await self._send_message({"type": "websocket.send", "bytes": bytes(data)})
 
     async def receive(self) -> str | bytes:
         """Return the next message. Raises: Disconnected once the client closed, with ``code`` set; OutOfOrder."""
         if not self.disconnected and self._order.state != "open":
             raise OutOfOrder(f"a websocket must be open to receive() from it: this one is {self._order.state!r}")
-        message = await self._next()
+        message = await self._receive_message()
         assert message["type"] == "websocket.receive"  # of an open one the table has no other
         text = message.get("text")
         return text if text is not None else message.get("bytes") or b""
@@ -178,11 +182,11 @@ class WebSocket(Connection[WebSocketScope]):
                 f"the reason of a close must fit in {_MAX_REASON_BYTES} bytes (RFC 6455, 5.5), not {size}: shorten it"
             )
         if not self.disconnected and self._order.state in ("connecting", "handshake", "open"):
-            await self._pass({"type": "websocket.close", "code": code, "reason": reason})
+            await self._send_message({"type": "websocket.close", "code": code, "reason": reason})
 
     # The two ends
 
-    async def _next(self) -> WebSocketReceived:
+    async def _receive_message(self) -> WebSocketReceived:
         """Receive, but not once the client left: hypercorn and daphne then block for ever."""
         if self.disconnected:
             raise Disconnected("the client has left")
@@ -194,7 +198,7 @@ class WebSocket(Connection[WebSocketScope]):
             raise Disconnected(f"the client closed the websocket with {self.code}")
         return message
 
-    async def _pass(self, message: Sent) -> None:
+    async def _send_message(self, message: Sent) -> None:
         if self.disconnected:
             raise Disconnected("the client has left")
         self._order.sent(cast(Mapping[str, object], message))
@@ -234,10 +238,10 @@ async def _drop(message: Sent) -> None:
     pass
 
 
-Talk: TypeAlias = Callable[[WebSocket], Awaitable[None]]
+WebSocketEndpoint: TypeAlias = Callable[[WebSocket], Awaitable[None]]
 
 
-def websocket_app(function: Talk) -> App:
+def websocket_app(function: WebSocketEndpoint) -> App:
     """Return the app that runs *function* for each websocket and closes it afterwards.
 
     It is closed with 1000, or with 1011 and a log line of the server's if *function* fails; an HTTPError raised before
@@ -249,7 +253,7 @@ def websocket_app(function: Talk) -> App:
             raise AppError(f"a websocket handler answers websockets, not {scope['type']}")
         websocket = WebSocket(scope, receive, send)
         try:
-            await _talk(function, websocket)
+            await _run_endpoint(function, websocket)
         except Disconnected:
             if not websocket.disconnected:  # it is about somebody else
                 raise
@@ -257,14 +261,14 @@ def websocket_app(function: Talk) -> App:
     return app
 
 
-async def _talk(function: Talk, websocket: WebSocket) -> None:
+async def _run_endpoint(function: WebSocketEndpoint, websocket: WebSocket) -> None:
     try:
         await function(websocket)
     except Exception as error:
-        undecided = websocket.undecided
-        is_answer = isinstance(error, HTTPError if undecided else InvalidMessage)
+        handshake_pending = websocket.handshake_pending
+        is_answer = isinstance(error, HTTPError if handshake_pending else InvalidMessage)
         with suppress(Disconnected):  # it must not hide the error
-            if undecided:
+            if handshake_pending:
                 await websocket.deny_with(error_response(error if isinstance(error, HTTPError) else HTTPError(500)))
             elif is_answer:
                 await websocket.close(1007, str(error)[:_MAX_REASON_BYTES])  # of ASCII

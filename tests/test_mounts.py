@@ -6,7 +6,7 @@ import pytest
 from rawasgi import respond
 from rawasgi.asgi import App, HTTPScope, Receive, Scope, Send
 from rawasgi.dev.client import Result, fetch, websocket
-from rawasgi.paths import own_path
+from rawasgi.paths import route_path
 from rawasgi.request import Request
 from rawasgi.routing import Router
 from rawasgi.websocket import WebSocket
@@ -15,7 +15,7 @@ from rawasgi.websocket import WebSocket
 async def seen(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with what a mounted app sees of its place."""
     assert scope["type"] == "http"
-    await respond.json([scope["root_path"], scope["path"], own_path(scope)])(scope, receive, send)
+    await respond.json([scope["root_path"], scope["path"], route_path(scope)])(scope, receive, send)
 
 
 def nested() -> Router:
@@ -125,7 +125,7 @@ def test_the_own_path_is_what_is_left_below_the_root_path(path: str, root: str |
     }
     if root is not None:
         scope["root_path"] = root
-    assert own_path(scope) == own
+    assert route_path(scope) == own
 
 
 def test_a_root_path_may_be_absent() -> None:

@@ -13,7 +13,7 @@ from django.urls import path
 
 from rawasgi import Request, Response, Router, lifespan, respond
 from rawasgi.asgi import App, Receive, Scope, Send
-from rawasgi.paths import own_path
+from rawasgi.paths import route_path
 
 settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, SECRET_KEY="for a test", DEBUG=False)
 django.setup()
@@ -60,7 +60,7 @@ async def state(request: Request) -> str:
 
 def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
     """Ours is what is below /ours, Django's all else."""
-    is_ours = scope["type"] != "lifespan" and own_path(scope).startswith("/ours/")
+    is_ours = scope["type"] != "lifespan" and route_path(scope).startswith("/ours/")
     return (inside if is_ours else their_app)(scope, receive, send)
 
 
