@@ -23,7 +23,6 @@ from rawasgi.connection import Connection
 from rawasgi.error_responses import error_response
 from rawasgi.errors import AppError, Disconnected, HTTPError, InvalidMessage, OutOfOrder
 from rawasgi.formats import json_text
-from rawasgi.response import Response
 from rawasgi.states import WEBSOCKET, Order
 
 _MAX_REASON_BYTES = 123
@@ -73,18 +72,19 @@ class WebSocket(Connection[WebSocketScope]):
         if origins is not None:
             for origin in fields.getlist(self.scope["headers"], b"origin"):
                 if origin.decode("latin-1") not in origins:
-                    raise HTTPError(403, "Forbidden")
+                    raise HTTPError(403)
         if self._order.state == "connecting":
             await self._receive_message()
         await self._send_message({"type": "websocket.accept", "subprotocol": subprotocol, "headers": pairs})
 
     async def deny(
-        self, status: int = 403, text: str = "Forbidden", headers: Iterable[tuple[bytes, bytes]] = ()
+        self,
+        status: int = 403,
+        text: str = "",
+        headers: Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] = (),
     ) -> None:
-        """Refuse the handshake with *status* and *text*. As ``deny_with``."""
-        body = text.encode()
-        kind = fields.encode([("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))])
-        await self.deny_with(Response(body, status, (*kind, *headers)))
+        """Refuse the handshake as an HTTPError of *status*, *text* and *headers* does. As ``deny_with``."""
+        await self.deny_with(error_response(HTTPError(status, text, headers=headers)))
 
     async def deny_with(self, answer: App) -> None:
         """Refuse the handshake with what *answer*, a Response or any other app, responds to a GET.

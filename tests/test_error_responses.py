@@ -214,12 +214,17 @@ def test_a_denied_websocket_has_the_same_shape() -> None:
     async def talk(websocket: WebSocket) -> None:
         raise HTTPError(409, "taken")
 
+    @router.websocket("/deny")
+    async def deny(websocket: WebSocket) -> None:
+        await websocket.deny(401, headers={"www-authenticate": "Basic"})
+
     async def denied(app: App, path: str, **headers: str) -> tuple[int, bytes]:
         async with websocket(app, path, extensions={"websocket.http.response": {}}, headers=headers) as client:
             await client.finished()
         return client.status, client.body
 
     assert clock.run(denied(router, "/talk")) == (409, b"own 409 /talk")
+    assert clock.run(denied(router, "/deny")) == (401, b"own 401 /deny")
     assert clock.run(denied(router, "/none")) == (404, b"own 404 /none")
     status, body = clock.run(denied(Router(), "/none", accept=PROBLEM))
     assert (status, json.loads(body)["title"]) == (404, "Not Found")
