@@ -20,6 +20,7 @@ class Server:
     ``receive()`` returns a disconnect, though the whole response was sent.
     *refuses_late_hints*: http.response.early_hint raises after http.response.start (as asgiref PR #579 specifies).
     *ends_at_first_trailers*: the first http.response.trailers ends the stream, whatever its ``more_trailers`` is.
+    *drops_websockets*: asked to stop, it does not wait for websockets, and a ``send()`` to one never returns.
     *breaks_trailers_over*: the HTTP versions whose stream ends with an empty DATA frame, which is refused after
     trailers (RFC 9114, 4.1): ``send()`` raises, and the client waits for the end for ever.
     """
@@ -31,6 +32,7 @@ class Server:
     closes_in_last_send: bool = False
     refuses_late_hints: bool = False
     ends_at_first_trailers: bool = False
+    drops_websockets: bool = False
     breaks_trailers_over: tuple[str, ...] = ()
 
 
@@ -54,7 +56,7 @@ SERVERS = (
         ends_at_first_trailers=True,
         breaks_trailers_over=("3",),  # with aioquic 1.7
     ),
-    Server("granian", "2.8.9", ("granian._granian.ASGIHTTPProtocol",)),
+    Server("granian", "2.8.9", ("granian._granian.ASGIHTTPProtocol",), drops_websockets=True),
     Server("daphne", "4.2.3", ("daphne.server.Server", "asyncio.queues.Queue")),
 )
 

@@ -18,6 +18,9 @@ nobody takes half of it for the whole.
 BaseHTTPMiddleware ends the body itself when it receives the disconnect. An end that the app sends after it received the
 simulated disconnect is therefore not passed on: Drain sends the final event in its place, or raises CutOff.
 
+**A websocket is closed.** Its client gets a close frame with 1012, and its app the disconnect, also where it waits for
+a message. A send after that raises Disconnected, which ends an app that only sends (``websocket_shutdown.py``).
+
 **They come back one by one.** The farewell of an event stream says in ``retry`` when, each at another time, or the next
 process would get them all in one moment.
 """
@@ -30,16 +33,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 
 from rawasgi import headers as fields
-from rawasgi.asgi import App, HTTPResponseStart, HTTPScope, Receive, Scope, Send, Sent
+from rawasgi.asgi import App, HTTPResponseStart, HTTPScope, Receive, Scope, Send, Sent, WebSocketScope
 from rawasgi.content_length import STATUSES_WITHOUT_BODY
 from rawasgi.error_responses import error_response
-from rawasgi.errors import HTTPError
+from rawasgi.errors import Disconnected, HTTPError
 from rawasgi.formats import csv, json_seq, json_text, ndjson, sse
 from rawasgi.formats.endings import CutOff, Failure
 from rawasgi.inbox import Inbox
 from rawasgi.outcomes import Outcome, outcome_of
 from rawasgi.signals import before_handlers
 from rawasgi.websocket import WebSocket
+from rawasgi.websocket_shutdown import ClosableWebSocket
 
 BYE = Failure("shutdown", "the server is stopping: ask again", retry=True)
 
@@ -65,18 +69,28 @@ class Drain:
     """An app around an app, which can be told that the process is about to stop.
 
     *retry*: the seconds, at least and at most, after which clients are to come back. *farewells*: what ends a stream,
-    by media type, beside ``text/event-stream``. ``begun``: it was told. ``outcomes``: how many responses have ended
-    since then, by the reason why.
+    by media type, beside ``text/event-stream``. *websocket_grace*: the seconds that open websockets have to end by
+    themselves, as their app sees by ``begun``, before they are closed. ``begun``: it was told. ``outcomes``: how many
+    responses have ended since then, by the reason why.
     """
 
-    def __init__(self, retry: tuple[float, float] = (1.0, 5.0), farewells: Mapping[str, Farewell] = FAREWELLS) -> None:
+    def __init__(
+        self,
+        retry: tuple[float, float] = (1.0, 5.0),
+        farewells: Mapping[str, Farewell] = FAREWELLS,
+        *,
+        websocket_grace: float = 0.0,
+    ) -> None:
         if not 0 <= retry[0] <= retry[1]:
             raise ValueError(f"Drain.retry must be the least and the most seconds, not {retry!r}")
+        if not websocket_grace >= 0:
+            raise ValueError(f"Drain.websocket_grace must be 0 seconds or more, not {websocket_grace!r}")
         self.begun: bool = False
         self.outcomes: Counter[Outcome] = Counter()
         self._retry = retry
         self._farewells = farewells
-        self._open: set[_Exchange] = set()
+        self._websocket_grace = websocket_grace
+        self._open: set[_Exchange | ClosableWebSocket] = set()
         self._empty: asyncio.Event | None = None  # somebody waits until nothing is open
 
     @property
@@ -86,15 +100,18 @@ class Drain:
 
     def __call__(self, app: App) -> App:
         """Return *app*, drained: from ``begin()`` on new requests get 503 and Retry-After, new websockets a denial,
-        and open streams end with a farewell. Sends: http.response.body, the last one, in the place of *app*, and
-        http.response.trailers, empty, if *app* has announced some.
+        open streams end with a farewell, and open websockets are closed with 1012. Sends: http.response.body, the last
+        one, in the place of *app*, and http.response.trailers, empty, if *app* has announced some; websocket.close.
 
         Inside of ``compress``: what is in a coding already can only be cut.
         """
 
         async def drained(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "websocket" and self.begun:
-                await WebSocket(scope, receive, send).deny_with(self._refusal())
+            if scope["type"] == "websocket":
+                if self.begun:
+                    await WebSocket(scope, receive, send).deny_with(self._refusal())
+                else:
+                    await self._watch_websocket(app, scope, ClosableWebSocket(receive, send))
             elif scope["type"] != "http":
                 await app(scope, receive, send)
             elif self.begun:
@@ -117,10 +134,24 @@ class Drain:
         else:
             self._count(exchange.outcome(None))
         finally:
-            self._open.discard(exchange)
+            self._discard(exchange)
             await inbox.aclose()
-            if self._empty is not None and not self._open:
-                self._empty.set()
+
+    async def _watch_websocket(self, app: App, scope: WebSocketScope, websocket: ClosableWebSocket) -> None:
+        self._open.add(websocket)
+        try:
+            await app(scope, websocket.receive, websocket.send)
+        except Disconnected:
+            if not websocket.is_left:
+                raise
+        finally:
+            await websocket.end()
+            self._discard(websocket)
+
+    def _discard(self, exchange: "_Exchange | ClosableWebSocket") -> None:
+        self._open.discard(exchange)
+        if self._empty is not None and not self._open:
+            self._empty.set()
 
     def _count(self, outcome: Outcome) -> None:
         if self.begun:
@@ -146,7 +177,10 @@ class Drain:
         if not self.begun:
             self.begun = True
             for exchange in self._open:
-                exchange.leave()
+                if self._websocket_grace and isinstance(exchange, ClosableWebSocket):
+                    asyncio.get_running_loop().call_later(self._websocket_grace, exchange.leave)
+                else:
+                    exchange.leave()
 
     async def wait(self) -> None:
         """Wait until nothing is open: in a lifespan, so that clean-up is over before the process is."""

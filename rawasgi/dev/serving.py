@@ -23,7 +23,8 @@ APP = "RAWASGI_APP"  # the environment's name for what rawasgi.dev.drained drain
 
 DESCRIPTION = """\
 Serve an app so that it stops well: on SIGTERM or Ctrl-C open streams say good-bye in their own format (an event stream
-says in retry when to come back), new requests get 503 and Retry-After, clean-up is awaited, and the process ends.
+says in retry when to come back), websockets are closed with 1012, new requests get 503 and Retry-After, clean-up is
+awaited, and the process ends.
 """
 EPILOG = """\
 examples:
@@ -107,7 +108,7 @@ def _hypercorn(options: argparse.Namespace) -> int:
 
     config = Config()
     config.bind = [f"{options.host}:{options.port}"]
-    config.graceful_timeout = 30.0  # for what is no stream: streams end at once
+    config.graceful_timeout = 30.0  # for what is no stream: streams and websockets end at once
     drain = Drain()
     app: Any = drain(load(options.app))
     collect_less()

@@ -6,7 +6,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from rawasgi import Request, Response, Router, lifespan, respond, streams
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket as TheirWebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from rawasgi import Request, Response, Router, WebSocket, lifespan, respond, streams
 from rawasgi.shutdown import Drain
 
 router = Router()
@@ -44,6 +49,42 @@ async def blocking(request: Request) -> Response:
             released()
 
     return respond.ndjson(streams.from_thread(source()))
+
+
+@router.websocket("/echo")
+async def echo(websocket: WebSocket) -> None:
+    await websocket.accept()
+    try:
+        async for message in websocket:
+            await websocket.send(message)
+    finally:
+        await asyncio.sleep(0.05)
+        released()
+
+
+@router.websocket("/ticks")
+async def ticks(websocket: WebSocket) -> None:
+    """It only sends."""
+    await websocket.accept()
+    try:
+        while True:
+            await websocket.send("tick")
+            await asyncio.sleep(0.05)
+    finally:
+        released()
+
+
+async def theirs(websocket: TheirWebSocket) -> None:
+    await websocket.accept()
+    try:
+        while True:
+            await websocket.send_text(await websocket.receive_text())
+    except WebSocketDisconnect as error:
+        if error.code == 1012:
+            released()
+
+
+router.mount("/starlette", Starlette(routes=[WebSocketRoute("/echo", theirs)]))
 
 
 @router.post("/begin")
