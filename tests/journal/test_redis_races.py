@@ -3,12 +3,11 @@
 import asyncio
 import os
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from following import filled, rest, taken
-from valkeys import Valkey, valkey
+from valkeys import Valkey, run
 
 if os.environ.get("REQUIRE_PARTS") != "1":
     pytest.importorskip("redis", reason="redis is not installed")
@@ -16,14 +15,7 @@ if os.environ.get("REQUIRE_PARTS") != "1":
 from rawasgi.journal import redis
 from rawasgi.journal.redis import RedisJournal, RedisJournals
 
-PATIENCE = 60.0  # seconds, for a machine that is busy with other things
 TOPICS, FOLLOWERS = 50, 20
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with valkey(tmp_path_factory.mktemp("valkey")) as started:
-        yield started
 
 
 class LateReplies(RedisJournals):
@@ -65,7 +57,7 @@ def test_a_follower_that_joins_while_a_topic_begins_gets_all_of_it(server: Valke
                 got = await race(reading, writing, f"{kind.__name__} {number}")
                 assert got == [[str(number) for number in range(10)]] * FOLLOWERS
 
-    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    run(main())
 
 
 def test_a_follower_that_joins_finds_a_loss_before_the_reader_does(server: Valkey) -> None:
@@ -98,7 +90,7 @@ def test_a_follower_that_joins_finds_a_loss_before_the_reader_does(server: Valke
             await first.aclose()
             await second.aclose()
 
-    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    run(main())
 
 
 class HeldBell(RedisJournals):
@@ -151,4 +143,4 @@ def test_a_follower_that_leaves_while_it_wakes_the_reader_leaves_that_to_the_nex
             for stream in streams:
                 await stream.aclose()
 
-    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    run(main())

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import valkeys
 from clock import now, run
 from following import rest, taken
-from valkeys import DURABLE, valkey
 
 from rawasgi.formats.sse import Event
 from rawasgi.journal import Ended, MemoryJournal, Runs
@@ -19,7 +19,6 @@ if os.environ.get("REQUIRE_PARTS") != "1":
 
 from rawasgi.journal.redis import RedisJournals
 
-PATIENCE = 30.0  # seconds, for a machine that is busy with other things
 ERROR = '{"error":{"code":"internal","message":"the stream failed","id":"%s"}}'
 
 
@@ -147,7 +146,7 @@ def test_followers_of_a_run_in_redis_get_its_end_when_redis_is_back(
     caplog.set_level(logging.WARNING, "rawasgi")
 
     async def main() -> None:
-        with valkey(tmp_path, *DURABLE) as server:
+        with valkeys.valkey(tmp_path, *valkeys.DURABLE) as server:
             async with RedisJournals(server.url, patience=0.1) as journals, Runs(journals.topic) as runs:
                 killed = asyncio.Event()
 
@@ -168,7 +167,7 @@ def test_followers_of_a_run_in_redis_get_its_end_when_redis_is_back(
                 assert set(map(str, await following)) == {ERROR % name}
                 assert await rest(runs.follow(name, (await last(journals, name)))) == []
 
-    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    valkeys.run(main())
 
 
 async def last(journals: RedisJournals, name: str) -> str:
