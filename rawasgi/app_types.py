@@ -41,3 +41,7 @@ def as_app(app: App) -> CoroutineApp:
     app that is passed to Mangum. All of them call it with three arguments, and await what it returns.
     """
     return cast(CoroutineApp, app)
+
+
+async def discard(message: object) -> None:
+    """A ``send`` that sends nothing: for the messages of a response that does not go out."""

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from rawasgi import codings
 from rawasgi import headers as fields
+from rawasgi.app_types import discard
 from rawasgi.asgi import (
     App,
     Header,
@@ -85,10 +86,6 @@ def negotiate(header: bytes, offered: tuple[str, ...]) -> tuple[str | None, bool
 _negotiated = lru_cache(256)(negotiate)  # browsers send few different ones, and each costs 12 us
 
 
-async def _nothing() -> None:
-    pass
-
-
 class _Response:
     """One response. ``send`` is no coroutine for what passes unchanged: each one above a source costs every item."""
 
@@ -118,7 +115,7 @@ class _Response:
                 assert self._start is not None
                 self._held[0] = self._start
             elif kind not in _FILES:
-                return _nothing()
+                return discard(message)
             else:
                 self.drop()
             return self._release()
@@ -139,7 +136,7 @@ class _Response:
         if self._coding is not None and self._length.remaining_bytes is not None and not _FILES.isdisjoint(extensions):
             self._held.append(start)
             self._start = coded
-            return _nothing()
+            return discard(start)
         return self._send(coded)
 
     async def _release(self) -> None:

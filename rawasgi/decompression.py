@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Iterator
 
 from rawasgi import codings
 from rawasgi import headers as fields
+from rawasgi.app_types import discard
 from rawasgi.asgi import App, HTTPRequest, HTTPScope, Receive, Received, Scope, Send, Sent
 from rawasgi.error_responses import error_response
 from rawasgi.errors import HTTPError
@@ -62,10 +63,6 @@ def _content_codings(scope: HTTPScope) -> list[str]:
     return ["gzip" if name == "x-gzip" else name for name in stripped if name not in ("", "identity")]  # 8.4.1.3
 
 
-async def _nothing() -> None:
-    pass
-
-
 class _Request:
     """One request: itself the ``receive`` of the app."""
 
@@ -90,7 +87,7 @@ class _Request:
             # A framework that does not know our error makes a 500 of it, and of the client's fault its own.
             self._mute = self.refusal is not None and not self.answered and message["status"] >= 500
             self.answered = not self._mute
-        return _nothing() if self._mute else self._send(message)
+        return discard(message) if self._mute else self._send(message)
 
     async def __call__(self) -> Received:
         if self._decoder is not None:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, cast
 
 from rawasgi import headers as fields
 from rawasgi import json_input
+from rawasgi.app_types import discard
 from rawasgi.asgi import (
     App,
     HTTPDisconnect,
@@ -103,7 +104,7 @@ class WebSocket(Connection[WebSocketScope]):
             "query_string": self.scope.get("query_string") or b"",
         }
         await answer(
-            cast(HTTPScope, http_scope), self._receive_http, self._send_http if supports_denial_response else _drop
+            cast(HTTPScope, http_scope), self._receive_http, self._send_http if supports_denial_response else discard
         )
         if not supports_denial_response:
             await self._send_message({"type": "websocket.close", "code": 1000})
@@ -232,10 +233,6 @@ class Messages(AsyncIterator[str | bytes]):
 
     async def aclose(self) -> None:
         self._websocket = None
-
-
-async def _drop(message: Sent) -> None:
-    pass
 
 
 WebSocketEndpoint: TypeAlias = Callable[[WebSocket], Awaitable[None]]
