@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 
-from rawasgi import HTTPError, Request, Router
+from rawasgi import HTTPError, Request, Response, Router, respond
 from rawasgi.shutdown import Drain
 from rawasgi.streams import begun
 
@@ -64,6 +64,45 @@ async def waiting(request: Request) -> object:
             yield "never"
 
     return await begun(source())
+
+
+@computing.get("/silent", respond.sse)
+async def silent(request: Request) -> AsyncIterator[str]:
+    """Its client may disconnect before the response has started."""
+    async with working(request.path):
+        await asyncio.Event().wait()
+        yield "never"
+
+
+@computing.get("/nested", max_start_delay=0)
+async def nested(request: Request) -> AsyncIterator[str]:
+    """Its innermost generator is at its yield when the client disconnects."""
+
+    async def inner() -> AsyncIterator[str]:
+        async with working(request.path):
+            while True:
+                yield "row\n"
+
+    async def outer() -> AsyncIterator[str]:
+        async for row in inner():
+            yield row
+            await asyncio.sleep(3600)
+
+    async for row in outer():
+        yield row
+
+
+@computing.get("/late/{kind}")
+async def late(request: Request) -> Response:
+    """An error after a wait, and before the first item."""
+
+    async def source() -> AsyncIterator[Any]:
+        await asyncio.sleep(0.01)
+        raise HTTPError(429, "slow down", headers=((b"retry-after", b"7"),))
+        yield {}
+
+    make: Callable[[AsyncIterator[Any]], Response] = getattr(respond, request.param("kind"))
+    return make(source())
 
 
 @computing.post("/refused")

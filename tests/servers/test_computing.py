@@ -27,8 +27,8 @@ async def until(server: Server, what: str, path: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("place", ["/plain", "/fastapi", "/drained"])
-@pytest.mark.parametrize("kind", ["/compute", "/posted", "/begun"])
-def test_20_clients_disconnect_and_all_20_handlers_are_cancelled(server: Server, place: str, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["/compute", "/posted", "/begun", "/silent", "/nested"])
+def test_20_clients_disconnect_and_all_20_handlers_and_sources_are_ended(server: Server, place: str, kind: str) -> None:
     path = place + kind
     said = server.log
 
@@ -41,7 +41,8 @@ def test_20_clients_disconnect_and_all_20_handlers_are_cancelled(server: Server,
         for number, client in enumerate(clients):
             client.reset() if number % 2 else client.leave()
         await until(server, "cleaned", path, TWENTY)
-        assert (await server.seen("/state"))["cancelled"][path] == TWENTY
+        if kind != "/nested":  # which is closed at its yield
+            assert (await server.seen("/state"))["cancelled"][path] == TWENTY
 
     asyncio.run(script())
     assert silent(server, said)
@@ -55,6 +56,17 @@ def test_those_who_stay_get_their_responses_over_one_connection(server: Server, 
         with pytest.raises(httpx.ReadTimeout):
             client.get(f"{place}/compute", timeout=0.2)
         assert client.post(f"{place}/posted", content=b"answer").text == "answer"
+
+
+@pytest.mark.parametrize("place", ["/plain", "/fastapi", "/drained"])
+@pytest.mark.parametrize("kind", ["stream", "sse", "ndjson", "json_array", "chat_chunks"])
+def test_an_error_after_a_wait_has_its_status(server: Server, place: str, kind: str) -> None:
+    said = server.log
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=PATIENCE) as client:
+        response = client.get(f"{place}/late/{kind}")
+        assert (response.status_code, response.headers["retry-after"]) == (429, "7")
+        assert "slow down" in response.text
+    assert silent(server, said)
 
 
 def test_a_body_that_is_refused_is_not_asked_for(server: Server) -> None:
