@@ -76,8 +76,8 @@ def test_memory_does_not_grow_with_the_rows(server: Server) -> None:
 def test_the_first_rows_come_while_the_server_works_and_who_leaves_cancels_it(server: Server, url: str) -> None:
     async def script() -> None:
         client = await server.open("/endless")
-        lines = await client.until(b'"id": 1000,')
-        assert b'"id": 1,' in lines
+        lines = await client.until(b'"id":1000,')
+        assert b'"id":1,' in lines
         await until(url, WORKING, 1)
         client.leave()
         await until(url, WORKING, 0)
@@ -98,7 +98,7 @@ def test_the_connections_of_all_who_leave_are_back_in_the_pool(
 ) -> None:
     async def script() -> None:
         clients = [await server.open(target) for target in targets]
-        await asyncio.gather(*(client.until(b'"id": 1,') for client in clients))
+        await asyncio.gather(*(client.until(b'"id":1,') for client in clients))
         async with asyncio.timeout(PATIENCE):
             while await free(server, app) != [0, HELD]:
                 await asyncio.sleep(0.01)
