@@ -51,6 +51,7 @@ class Inbox:
     disconnected: bool = False
     is_drained: bool = False
     on_drain: Callable[[], float] | None = None  # returns the seconds until the disconnect is simulated
+    is_disconnect_raised: bool = False  # to a reader, which knows it by that
     is_ending: bool = False  # the last message of a stream is being sent
     error: BaseException | None = None
     outcome: Outcome | None = None  # why the response ended
@@ -95,6 +96,7 @@ class Inbox:
                 self._error_delivered = True
                 raise self.error
             if self.disconnected:
+                self.is_disconnect_raised = True
                 raise Disconnected("the client left before its request was complete")
             await self._arrival()
             self._note_drained()
