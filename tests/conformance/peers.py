@@ -97,19 +97,35 @@ def prepare(folder: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
     python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
-    commands = [[*pip, "install", "--no-compile", *NEEDED]]
-    for peer in PEERS.values():
-        name, _, version = peer.sdist.partition("-")
-        wanted = ["--no-deps", "--no-binary", name, f"{name}=={version}"]
-        commands.append([*pip, "download", "--dest", str(folder), *wanted])
+    commands = [
+        [*pip, "install", "--no-compile", *NEEDED],
+        *(downloading(peer.sdist, folder, pip) for peer in PEERS.values()),
+    ]
     with ThreadPoolExecutor() as pool:  # most of their time they wait for the network
         list(pool.map(partial(subprocess.run, check=True), commands))
     for peer in PEERS.values():
-        with tarfile.open(folder / f"{peer.sdist}.tar.gz") as archive:
-            # PEP 706: its name for Pythons before 3.11.4, which have no such filter
-            archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
-            archive.extractall(folder)
+        extract(peer.sdist, folder)
     for file, text in ADDED.items():
         (folder / PEERS["sse-starlette"].sdist / "tests" / file).write_text(text)
     (folder / "pytest.ini").write_text("[pytest]\nanyio_mode = auto\n")
     return python
+
+
+def fetch(sdist: str, folder: Path) -> Path:
+    """Return the folder of *sdist*, which is fetched into *folder*."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run(downloading(sdist, folder, pip), check=True)
+    extract(sdist, folder)
+    return folder / sdist
+
+
+def downloading(sdist: str, folder: Path, pip: list[str]) -> list[str]:
+    name, _, version = sdist.partition("-")
+    return [*pip, "download", "--dest", str(folder), "--no-deps", "--no-binary", name, f"{name}=={version}"]
+
+
+def extract(sdist: str, folder: Path) -> None:
+    with tarfile.open(folder / f"{sdist}.tar.gz") as archive:
+        # PEP 706: its name for Pythons before 3.11.4, which have no such filter
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+        archive.extractall(folder)

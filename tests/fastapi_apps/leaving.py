@@ -10,10 +10,11 @@ from typing import NamedTuple
 from adopting import PROJECT, adopt, copy
 from clients import Client
 from serving import Server
-from watching import watch
+from watching import watch, with_session
 
 TWENTY = 20
-LARGE_BYTES = 64 << 20  # more than the sockets take
+LARGE_BYTES = 24 << 20  # more than the sockets take
+LINE = bytes(1023) + b"\n"  # a tutorial sends a video line by line
 JOB = re.compile(rb'"id":(\d+)')
 WORDS = "word " * 400  # 10 ms each
 
@@ -48,52 +49,90 @@ ASSISTANT = [
 ]
 
 
-def prepare(folder: Path, ours: bool) -> None:
-    """Lay the app out in *folder*, watched, with our classes or with FastAPI's, and a large file."""
+VARIANTS = ("", "-no-async", "-no-annotation", "-no-async-no-annotation")
+# FastAPI's tutorials that stream: their routes, and what comes first
+TUTORIALS = {
+    "stream_data-tutorial001": [
+        Request("GET", f"/story/stream{variant}{kind}", "Rick") for kind in ("", "-bytes") for variant in VARIANTS
+    ],
+    "stream_data-tutorial002": [
+        Request("GET", f"/image/stream{variant}", "PNG") for variant in (*VARIANTS, "-no-async-yield-from")
+    ],
+    "stream_json_lines-tutorial001": [Request("GET", f"/items/stream{variant}", "Plumbus") for variant in VARIANTS],
+    "server_sent_events-tutorial001": [Request("GET", f"/items/stream{variant}", "Plumbus") for variant in VARIANTS],
+    "server_sent_events-tutorial002": [Request("GET", "/items/stream", "Plumbus")],
+    "server_sent_events-tutorial003": [Request("GET", "/logs/stream", "DEBUG")],
+    "server_sent_events-tutorial004": [Request("GET", "/items/stream", "Portal")],
+    "server_sent_events-tutorial005": [Request("POST", "/chat/stream", "hello", {"text": "hello world"})],
+    "custom_response-tutorial007": [Request("GET", "/", "video")],
+    "custom_response-tutorial008": [Request("GET", "/", "\0")],
+    "custom_response-tutorial009": [Request("GET", "/", "\0")],
+    "custom_response-tutorial009b": [Request("GET", "/", "\0")],
+}
+LARGE = ("large.bin", "large-video-file.mp4")
+
+
+def prepare(folder: Path, ours: bool, docs: Path | None = None) -> None:
+    """Lay the app out in *folder*, watched, with our classes or with FastAPI's, and large files.
+
+    *docs*: the folder ``docs_src`` of FastAPI's sdist, of which the tutorials that stream are laid out beside.
+    """
     changes = [adopt] if ours else []
     copy(PROJECT / "assistant", folder / "assistant", *changes, watch)
-    with (folder / "large.bin").open("wb") as file:
-        file.truncate(LARGE_BYTES)
+    if docs is not None:
+        for name in TUTORIALS:
+            chapter, _, tutorial = name.partition("-")
+            text = with_session(watch((docs / chapter / f"{tutorial}.py").read_text(), endless=True))
+            (folder / "docs_src" / chapter).mkdir(parents=True, exist_ok=True)
+            (folder / "docs_src" / chapter / f"{tutorial}.py").write_text(adopt(text) if ours else text)
+    for name in LARGE:
+        with (folder / name).open("wb") as file:
+            file.write(LINE * (LARGE_BYTES // len(LINE)))
 
 
 @dataclass(frozen=True)
 class Result:
-    """Of so many *calls*: those whose sources were all *closed*, *in_time* (before any dependency was), in their *own*
-    task, and *finished* their clean-up. A source that runs in a thread is in no task."""
+    """Of so many *calls*: those whose sources were all *closed*; *early*, before any dependency was; *finished* their
+    clean-up; *in_order*, finished before any dependency was closed; were closed in their *own* task, or in a thread.
+    """
 
     calls: int
     closed: int
-    in_time: int
-    own: int
+    early: int
     finished: int
+    in_order: int
+    own: int
 
     @classmethod
     def of(cls, calls: list[list[str]]) -> "Result":
-        return cls(len(calls), *(sum(map(judge, calls)) for judge in (is_closed, is_in_time, is_own, is_finished)))
+        judges = (is_closed, is_early, is_finished, is_in_order, is_own)
+        return cls(len(calls), *(sum(map(judge, calls)) for judge in judges))
 
 
 def is_closed(events: list[str]) -> bool:
     return events.count("source opened") == sum(event.startswith("source closing") for event in events)
 
 
-def is_in_time(events: list[str]) -> bool:
-    """Return whether all sources were through before the first dependency was closed and the call returned."""
-    ends = [number for number, event in enumerate(events) if event.startswith(("dependency closing", "returned"))]
-    return is_closed(events) and is_finished(events[: min(ends, default=0)])
-
-
-def is_own(events: list[str]) -> bool:
-    return is_closed(events) and "source closing in another task" not in events
+def is_early(events: list[str]) -> bool:
+    return is_closed(events) and is_closed(before_end(events))
 
 
 def is_finished(events: list[str]) -> bool:
     return events.count("source opened") == events.count("source closed")
 
 
-async def calls_of(server: Server, since: int = 0) -> list[list[str]]:
-    """Return the events of each call since the call number *since*."""
-    calls: list[list[str]] = (await server.seen("/calls"))["calls"]
-    return calls[since:]
+def is_in_order(events: list[str]) -> bool:
+    return is_finished(events) and is_finished(before_end(events))
+
+
+def is_own(events: list[str]) -> bool:
+    return is_closed(events) and "source closing in another task" not in events
+
+
+def before_end(events: list[str]) -> list[str]:
+    """Return what happened before the first dependency was closed, and the call returned."""
+    ends = [number for number, event in enumerate(events) if event.startswith(("dependency closing", "returned"))]
+    return events[: min(ends, default=len(events))]
 
 
 async def twenty_leave(server: Server, app: str, request: Request, seconds: float) -> Result:
@@ -102,7 +141,7 @@ async def twenty_leave(server: Server, app: str, request: Request, seconds: floa
     if "{job}" in path:
         started = await server.open(f"{app}/jobs?steps=100000", "POST", extra="connection: close\r\n")
         path = path.replace("{job}", JOB.findall(await started.whole())[0].decode())
-    before = len(await calls_of(server))
+    before = (await server.seen("/calls?since=1000000"))["count"]
     body = b"" if request.body is None else json.dumps(request.body).encode()
     extra = "content-type: application/json\r\n"
     clients = [await server.open(path, request.method, extra, body) for _ in range(TWENTY)]
@@ -111,7 +150,7 @@ async def twenty_leave(server: Server, app: str, request: Request, seconds: floa
     leave(clients)
     until = asyncio.get_running_loop().time() + seconds
     while True:
-        calls = await calls_of(server, before)
+        calls = (await server.seen(f"/calls?since={before}"))["calls"]
         result = Result.of(calls)
         is_over = all("returned" in events for events in calls) and result.closed == result.finished == TWENTY
         if is_over or asyncio.get_running_loop().time() > until:

@@ -3,10 +3,13 @@
 import asyncio
 import os
 import time
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
+
+from fastapi import Depends
 
 PAUSE = 0.01  # seconds
 
@@ -64,6 +67,16 @@ async def pause() -> None:
 
 def blocking_pause() -> None:
     time.sleep(PAUSE)
+
+
+async def session() -> AsyncIterator[None]:
+    async with Watched("dependency"):
+        yield
+
+
+def dependencies() -> list[Any]:
+    """Return what an app is given that has no dependency of its own."""
+    return [Depends(session)]
 
 
 def watch_calls(app: Any) -> Any:

@@ -21,6 +21,11 @@ def watch(text: str, endless: bool = False) -> str:
     return "import watched\n" + ast.unparse(ast.fix_missing_locations(tree))
 
 
+def with_session(text: str) -> str:
+    """Return the watched module *text* with a dependency of all routes, which yields."""
+    return text.replace("FastAPI()", "FastAPI(dependencies=watched.dependencies())")
+
+
 class _Watcher(ast.NodeTransformer):
     def __init__(self, dependencies: set[str], endless: bool) -> None:
         self.dependencies, self.endless = dependencies, endless

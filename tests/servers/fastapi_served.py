@@ -29,13 +29,14 @@ measured = Router()
 
 
 @measured.get("/calls")
-async def calls(request: Request) -> dict[str, list[list[str]]]:
-    return {"calls": [call.events for call in watched.calls]}
+async def calls(request: Request) -> dict[str, object]:
+    since = request.query("since", int, default=0)
+    return {"count": len(watched.calls), "calls": [call.events for call in watched.calls[since:]]}
 
 
 @measured.get("/open-files")
 async def open_files(request: Request) -> dict[str, int]:
-    return {"large.bin": watched.open_files(f"{FOLDER}/large.bin")}
+    return {name: watched.open_files(f"{FOLDER}/{name}") for name in ("large.bin", "large-video-file.mp4")}
 
 
 @measured.post("/upstream/chat/completions")
