@@ -143,6 +143,16 @@ def test_a_format_that_reports_a_failure_by_itself_is_reported(make: Callable[..
     assert ends(make(source())) is Outcome.REPORTED
 
 
+@pytest.mark.parametrize("make", [respond.sse, respond.ndjson, *FORMATS[:1]])
+def test_an_item_that_cannot_be_encoded_is_reported(make: Callable[..., Response]) -> None:
+    async def source() -> AsyncIterator[object]:
+        yield 1
+        await asyncio.sleep(1)
+        yield object()
+
+    assert ends(make(told(source()))) is Outcome.REPORTED
+
+
 def test_what_is_reported_is_seen_through_the_wrappers_of_streams() -> None:
     source = streams.merge(streams.map(told(rows(2, FAULT)), lambda item: item), rows(9))
     body = streams.heartbeat(streams.buffer(source, 2), 60, lambda: "beat")
