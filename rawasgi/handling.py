@@ -125,6 +125,8 @@ class Handler(Answering):
         cancel_on_disconnect: bool = True,
         max_start_delay: float = 0.5,
     ) -> None:
+        if not max_start_delay >= 0:
+            raise ValueError(f"max_start_delay must be 0 or more seconds, not {max_start_delay!r}: 0 starts at once")
         self.function: Function = function
         self.kind: Kind = respond.stream if kind is None else kind
         self.is_stream: bool = inspect.isasyncgenfunction(function)

@@ -231,6 +231,12 @@ def test_a_response_without_a_handler_starts_at_its_first_wait() -> None:
     assert answer.error is error
 
 
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_it_cannot_be_negative(seconds: float) -> None:
+    with pytest.raises(ValueError, match="max_start_delay must be 0 or more seconds, not"):
+        handler(generating(), max_start_delay=seconds)
+
+
 def test_a_wait_for_the_body_does_not_count() -> None:
     async def endpoint(request: Request) -> AsyncIterator[object]:
         await request.body()
