@@ -33,6 +33,10 @@ async def endless(request):
     finally:
         await asyncio.sleep(0)
 
+@app.get("/fails")
+async def fails(request):
+    raise LookupError
+
 async def grouped(scope, receive, send):
     async with asyncio.TaskGroup() as group:
         group.create_task(app(scope, receive, send))
@@ -57,6 +61,13 @@ COMMANDS = [
     "check app_for_pipes:faulty /one",
     "check app_for_pipes:faulty /one --json",
     "check --faults",
+    "check app_for_pipes:app /fails --github",
+    "check app_for_pipes:app --all --skip /endless",
+    "check app_for_pipes:app --all --skip /endless --sarif",
+    "adopt --help",
+    "adopt app_for_pipes:app /one",
+    "adopt app_for_pipes:app /one --json",
+    "adopt app_for_pipes:app /one --sarif",
 ]
 
 
