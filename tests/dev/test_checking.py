@@ -12,7 +12,7 @@ import pytest
 from rawasgi import respond
 from rawasgi.asgi import App, Receive, Scope, Send
 from rawasgi.dev.checking import check
-from rawasgi.dev.findings import FAULTS, Finding, Limits, Target
+from rawasgi.dev.findings import FAULTS, Finding, Limits, NotAnswered, Target
 from rawasgi.dev.places import place
 from rawasgi.dev.probes import THOROUGH, probes
 from rawasgi.websocket import WebSocket, websocket_app
@@ -21,11 +21,13 @@ LIMITS = Limits(whole=0.2, grace=0.06, blocked=0.1)
 kept: list[object] = []  # what an app does not let go of
 
 
-def checked(app: App, method: str = "GET", path: str = "/", limits: Limits = LIMITS) -> list[Finding]:
+def checked(
+    app: App, method: str = "GET", path: str = "/", limits: Limits = LIMITS, status: int | None = None
+) -> list[Finding]:
     """What is found. The loop is our own: what is left is what these tests are about, and not the suite's business."""
 
     async def main() -> list[Finding]:
-        target = Target(path, method)
+        target = Target(path, method, status=status)
         found = [finding async for finding in check(app, target, limits=limits)]
         tasks = asyncio.all_tasks() - {cast("asyncio.Task[object]", asyncio.current_task())}
         for task in tasks:
@@ -319,6 +321,31 @@ def test_a_thorough_client_leaves_at_each_message_and_in_more_turns() -> None:
     assert sum("turns of the loop" in name for name in names) == THOROUGH
     few = [probe.name for probe in probes(6)]
     assert {name for name in few if " at message " in name} < {name for name in names if " at message " in name}
+
+
+def test_a_generator_that_cleans_up_after_the_body_is_no_source_that_fails() -> None:
+    """As a dependency of FastAPI's that yields: what it raises then is told by no body."""
+
+    async def resource() -> AsyncGenerator[None, None]:
+        yield
+        await asyncio.sleep(0)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(resource()) as held:
+            async for _ in held:
+                await start(send)
+                for last in (False, False, True):
+                    await body(send, b"1", not last)
+                    await asyncio.sleep(0.005)
+
+    assert "error-swallowed" not in ids(app)
+
+
+def test_an_answer_that_is_an_error_is_not_judged() -> None:
+    app = respond.text("no", status=404)
+    with pytest.raises(NotAnswered, match="GET / must be answered with a status below 400, not 404"):
+        checked(app)
+    assert checked(app, status=404) == []
 
 
 def test_each_fault_is_tested_here() -> None:

@@ -216,6 +216,15 @@ def test_a_result_without_a_file_has_its_path() -> None:
     assert result["locations"] == [{"logicalLocations": [{"fullyQualifiedName": "GET /", "kind": "resource"}]}]
 
 
+def test_a_finding_in_a_library_stands_at_the_endpoint() -> None:
+    def endpoint() -> None: ...
+
+    place = f"{jsonschema.__file__}:1 in iterate"
+    fault = Finding("source-left-open", "GET /", "uvicorn", "HEAD", f"{place} is open", place)
+    result = Result("GET /", route=Route("GET", "/", endpoint, None, None, "/"))
+    assert result.place(fault) == ("tests/dev/test_reports.py", endpoint.__code__.co_firstlineno)
+
+
 def test_sarif_names_the_version_if_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(name: str) -> str:
         raise PackageNotFoundError(name)

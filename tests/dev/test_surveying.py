@@ -158,7 +158,7 @@ def survey(app: str, capsys: pytest.CaptureFixture[str]) -> Run:
         status = cli.main([command, app, "--json", "--seconds", "0.2", *arguments])
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert lines[-1]["summary"]["status"] == status
-        return {**{each["route"]: each for each in lines[:-1]}, "summary": lines[-1]["summary"]}
+        return {**{each["route"]: each for each in lines if "route" in each}, "summary": lines[-1]["summary"]}
 
     return run
 
@@ -183,6 +183,19 @@ def test_a_stream_is_known_by_its_declaration_its_code_or_a_first_request(survey
     found = survey(path)[f"GET {path}"]
     assert sign in found["signs"]
     assert found["verdict"] == "clean"
+
+
+async def open_source(session: Session, target: Target) -> AsyncGenerator[Finding, None]:
+    """Replaces a check that finds what an import mends, if there is one to change."""
+    yield Finding("source-left-open", str(target), "uvicorn", "the client leaves", "it is open")
+
+
+def test_what_this_package_serves_has_nothing_to_change(survey: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "check", open_source)
+    for path in ("/native", "/own/yields", "/ours"):
+        found = survey(path, "--once")[f"GET {path}"]
+        assert (found["imports"], found["remains"]) == ([], ["source-left-open"])
+    assert survey("/declared", "--once")["GET /declared"]["imports"] == ["StreamingResponse"]
 
 
 @pytest.mark.parametrize("path", ["/plain", "/behind/"])
