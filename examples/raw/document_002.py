@@ -1,7 +1,8 @@
 """Rows 18 to 22: logs, resumable events, a large file, a database cursor."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, Callable
+from functools import partial
 
 from examples.raw import parameters
 from examples.raw.events import event
@@ -43,20 +44,10 @@ async def safe_stream(_: Request) -> Response:
     return respond.sse(progress.safe())
 
 
-def csv(rows: AsyncIterable[object]) -> Response:
-    """A line of names, then a line for each row."""
-
-    async def records() -> AsyncIterator[Iterable[object]]:
-        yield database.COLUMNS
-        async with streams.owned(rows) as found:
-            async for row in found:
-                assert isinstance(row, dict)
-                yield row.values()
-
-    return respond.csv(streams.Stream(records(), rows))
-
-
-TABLES: dict[str, Callable[[AsyncIterable[object]], Response]] = {"ndjson": respond.ndjson, "csv": csv}
+TABLES: dict[str, Callable[[AsyncIterable[object]], Response]] = {
+    "ndjson": respond.ndjson,
+    "csv": partial(respond.csv, header=database.COLUMNS),
+}
 postgres = Postgres()
 
 

@@ -40,11 +40,7 @@ async def json_seq(request: Request) -> Response:
 @router.get("/formats/csv")
 async def csv(request: Request) -> Response:
     """Row 45: a spreadsheet, row by row; what is cut off has no last line that says how many there were."""
-
-    def row(reading: readings.JSON | Done | Failure) -> list[object] | Done | Failure:
-        return [reading[name] for name in ROOMS] if isinstance(reading, dict) else reading
-
-    return respond.csv(streams.map(measured(request), row))
+    return respond.csv(measured(request), header=ROOMS)
 
 
 @router.get("/formats/parts")

@@ -94,7 +94,7 @@ async def rows(count: Count = 5, fail: bool = False) -> StreamingResponse:
         csv.writer(line).writerow(fields)
         return line.getvalue()
 
-    return measured(count, fail, row, "text/csv")
+    return measured(count, fail, row, "text/csv", ("id,celsius,room\r\n", ""))
 
 
 async def parted(count: int, subtype: str) -> StreamingResponse:

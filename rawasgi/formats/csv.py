@@ -119,6 +119,8 @@ def _in_order(fields: dict[object, object], names: list[object] | None) -> list[
         raise ValueError(
             "csv.Encoder.encode: a row with names must come first, so that they are the header: or give header="
         )
+    if [*fields] == names:  # mostly
+        return [*fields.values()]
     if unknown := [name for name in fields if name not in names]:
         raise ValueError(f"csv.Encoder.encode: {short(unknown)} must be in the header, {short(names)}: or leave it out")
     return [fields.get(name) for name in names]

@@ -43,6 +43,7 @@ def test_what_it_writes_is_read_back(value: object) -> None:
 
 def test_half_a_surrogate_pair_stays_an_escape_so_that_all_is_utf_8() -> None:
     assert json_text.dumps(["😀", "\ud83d", "\\\ud83d"]) == '["😀","\\ud83d","\\\\\\ud83d"]'.encode()
+    assert json_text.dumps({Decimal(1): "\ud83d\u2028"}) == b'{"1":"\\ud83d\\u2028"}'
 
 
 @pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"deep": {"er": float("-inf")}}])

@@ -33,7 +33,7 @@ def test_curl_reads_each_format(server: Server) -> None:
     assert (failed[:3], list(failed[3])) == (READINGS[:3], ["error"])
     assert json_seq.Decoder().feed(fetched("json-seq")) == [*READINGS, DONE]
     rows = list(csv.reader(fetched("csv").decode().splitlines()))
-    assert (rows[0], rows[-1]) == (["0", "20.0", "厨房"], ["#done", "5"])
+    assert (rows[:2], rows[-1]) == ([["id", "celsius", "room"], ["0", "20.0", "厨房"]], ["#done", "5"])
     assert ndjson.Decoder().feed(fetched("negotiated", "-H", "accept: application/x-ndjson")) == [*READINGS, DONE]
     assert json.loads(fetched("negotiated", "-H", "accept: application/json")) == READINGS
     *_, last = sse.Decoder().feed(fetched("negotiated"))
