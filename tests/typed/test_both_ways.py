@@ -7,7 +7,7 @@ import pytest
 from rawasgi.app_types import App
 from rawasgi.dev.client import Result, fetch, websocket
 
-ITEMS = '{"number": 0}\n{"number": 1}\n'
+ITEMS = '{"number":0}\n{"number":1}\n'
 
 
 def get(app: App, target: str) -> Result:
