@@ -29,7 +29,7 @@ class ClosableWebSocket:
         self._is_accepted = self._is_over = self._is_due = False
         self._wait: asyncio.Timeout | None = None  # of the receive() under way
         self._closing: asyncio.Task[None] | None = None
-        self.is_left = False
+        self.is_left: bool = False
 
     async def receive(self) -> Received:
         if not self.is_left:
@@ -60,7 +60,8 @@ class ClosableWebSocket:
         """Close the websocket, unless it is over; one that is not accepted yet, once it is."""
         self._is_due = True
         if self._is_accepted and not self._is_over:
-            self._is_over = self.is_left = True
+            self._is_over = True
+            self.is_left = True
             self._closing = asyncio.create_task(self._close(), name="rawasgi: closes a websocket")
             if self._wait is not None:
                 self._wait.reschedule(0)  # at once

@@ -230,7 +230,7 @@ class RedisJournal(Mirror):
         self.key = key
         self.producer: str = secrets.token_hex(8)
         self._journals = journals
-        self.joining = asyncio.Lock()  # one follower at a time has the reader ask anew
+        self.joining: asyncio.Lock = asyncio.Lock()  # one follower at a time has the reader ask anew
         self._turn = asyncio.Lock()  # one append at a time: the script keeps what became of the last one only
         self._count = 0
         self._written = (0, 0)
