@@ -1,6 +1,8 @@
 """A ``receive`` and a ``send`` that count as those of a server listed in ``rawasgi/servers.py``."""
 
-from rawasgi.asgi import Receive, Received, Send, Sent
+import pytest
+
+from rawasgi.asgi import App, Receive, Received, Scope, Send, Sent
 from rawasgi.servers import SERVERS, server_of
 
 
@@ -20,3 +22,20 @@ class KnownServer:
 
 
 KnownServer.__module__, KnownServer.__qualname__ = SERVERS[0].calls[0].rsplit(".", 1)
+
+
+def known(app: App) -> App:
+    """*app* called by what counts as a server: its receive() is advanced by hand, and no task is needed."""
+
+    async def called(scope: Scope, receive: Receive, send: Send) -> None:
+        server = KnownServer(receive, send)
+        await app(scope, server.receive, server.send)
+
+    return called
+
+
+def foreign(app: App) -> App:
+    return app
+
+
+both = pytest.mark.parametrize("by", [known, foreign])

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import clock
 import pytest
-from known_server import KnownServer
+from known_server import KnownServer, both, known
 
 from rawasgi import Request, Router, handler
 from rawasgi.asgi import App, HTTPScope, Receive, Received, Scope, Send, Sent
@@ -29,23 +29,6 @@ SCOPE: HTTPScope = {
     "query_string": b"",
     "headers": [],
 }
-
-
-def known(app: App) -> App:
-    """*app* called by what counts as a server: its receive() is advanced by hand, and no task is needed."""
-
-    async def called(scope: Scope, receive: Receive, send: Send) -> None:
-        server = KnownServer(receive, send)
-        await app(scope, server.receive, server.send)
-
-    return called
-
-
-def foreign(app: App) -> App:
-    return app
-
-
-both = pytest.mark.parametrize("by", [known, foreign])
 
 
 def left(app: App, after: float = 1, body: bytes | None = b"") -> HTTPClient:

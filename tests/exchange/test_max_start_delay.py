@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import clock
 import pytest
-from known_server import KnownServer
+from known_server import both, known
 
 from rawasgi import Request, Response, Router, handler, respond, streams
 from rawasgi.asgi import App, Receive, Scope, Send, Sent
@@ -32,21 +32,6 @@ ITEMS: dict[str, tuple[Kind, object]] = {
     "ui_messages": (respond.ui_messages, {"type": "data-row", "data": 1}),
 }
 kinds = pytest.mark.parametrize(("kind", "item"), ITEMS.values(), ids=ITEMS)
-
-
-def known(app: App) -> App:
-    async def called(scope: Scope, receive: Receive, send: Send) -> None:
-        server = KnownServer(receive, send)
-        await app(scope, server.receive, server.send)
-
-    return called
-
-
-def foreign(app: App) -> App:
-    return app
-
-
-both = pytest.mark.parametrize("by", [known, foreign])
 
 
 class Answered:

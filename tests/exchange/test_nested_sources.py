@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
 import clock
 import pytest
-from known_server import KnownServer
+from known_server import both
 
 from rawasgi import Request, Response, handler, respond, streams
-from rawasgi.asgi import App, Receive, Scope, Send
+from rawasgi.asgi import App
 from rawasgi.dev.client import connect
 from rawasgi.shutdown import Drain
 
@@ -23,21 +23,6 @@ log: list[object] = []
 @pytest.fixture(autouse=True)
 def nothing_is_logged() -> None:
     log.clear()
-
-
-def known(app: App) -> App:
-    async def called(scope: Scope, receive: Receive, send: Send) -> None:
-        server = KnownServer(receive, send)
-        await app(scope, server.receive, server.send)
-
-    return called
-
-
-def foreign(app: App) -> App:
-    return app
-
-
-both = pytest.mark.parametrize("by", [known, foreign])
 
 
 async def cleanup(name: str) -> None:
