@@ -217,7 +217,7 @@ class Stream(_Next, AsyncIterator[T_co], Reading, Generic[T_co]):
 
     async def aclose(self) -> None:
         """Close the wrapper, then its sources, last to first. Raises: what their clean-up raises."""
-        await close(*self._sources, self._items, owning=True)
+        await close(*self._sources, self._items, owning=bool(self._sources))
 
 
 setattr(Stream, "__anext__", _Next.__dict__["_next"])  # noqa: B010  # a slot, so that an item costs no Python frame

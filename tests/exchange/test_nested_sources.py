@@ -6,14 +6,16 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from typing import Any
 
 import clock
 import pytest
 from known_server import both
 
-from rawasgi import Request, Response, handler, respond, streams
+from rawasgi import Request, Response, familiar, handler, respond, streams
 from rawasgi.asgi import App
 from rawasgi.dev.client import connect
+from rawasgi.familiar import fastapi as for_fastapi
 from rawasgi.shutdown import Drain
 
 Make = Callable[[Callable[[], AsyncIterator[str]]], AsyncIterator[str]]
@@ -99,8 +101,7 @@ INNER_FIRST = [("inner", 3.0), ("mid", 3.5), ("outer", 4.0)]
 OUTER_FIRST = [("outer", 3.0), ("inner", 3.5), ("mid", 4.0)]
 
 
-@both
-@pytest.mark.parametrize(
+NESTED = pytest.mark.parametrize(
     ("make", "source", "order"),
     [
         (nesting_twice, ready, INNER_FIRST),  # at its yield: the client does not read
@@ -109,6 +110,10 @@ OUTER_FIRST = [("outer", 3.0), ("inner", 3.5), ("mid", 4.0)]
         (pausing_with_a_name, ready, OUTER_FIRST),
     ],
 )
+
+
+@both
+@NESTED
 @pytest.mark.parametrize("wrap", [lambda items: items, lambda items: streams.map(items, str)], ids=["bare", "mapped"])
 def test_all_are_closed_before_the_app_returns(
     make: Make,
@@ -121,6 +126,16 @@ def test_all_are_closed_before_the_app_returns(
         return respond.stream(wrap(make(source)))
 
     left(by(handler(endpoint)))
+    assert log == order
+
+
+@both
+@NESTED
+@pytest.mark.parametrize("classes", [familiar, for_fastapi], ids=["familiar", "fastapi"])
+def test_so_they_are_by_the_responses_of_other_names(
+    make: Make, source: Callable[[], AsyncIterator[str]], order: object, classes: Any, by: Callable[[App], App]
+) -> None:
+    left(by(classes.StreamingResponse(make(source))))
     assert log == order
 
 
