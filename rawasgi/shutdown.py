@@ -160,7 +160,7 @@ class Drain:
     def farewell(self, media_type: str, begun: bool) -> bytes | None:
         """Return the final event of a stream of *media_type*, or None without one for it."""
         if media_type == "text/event-stream":
-            data = json_text.dumps(BYE).decode()
+            data = sse.event_of(BYE).data
             return sse.encode(sse.Event(data, "close", retry=int(self._seconds() * 1000)))
         farewell = self._farewells.get(media_type)
         return None if farewell is None else farewell(begun)

@@ -148,7 +148,7 @@ def test_each_format_says_it_in_its_own_way() -> None:
 
 def test_an_sse_stream_that_is_whole_says_done() -> None:
     *_, last = sse.Decoder().feed(answered(respond.sse(told(source(2)))).body)
-    assert (last.event, last.data) == ("done", '{"done":{"items":2}}')
+    assert (last.event, last.data) == ("done", '{"done": {"items": 2}}')
 
 
 def test_an_error_before_anything_was_sent_is_an_answer_of_its_own() -> None:

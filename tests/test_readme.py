@@ -31,7 +31,7 @@ def test_an_app_of_the_readme_answers(page: str, path: str, code: str) -> None:
     answer = clock.run(fetch(cast(App, names["app"]), path, validated=False))
     assert answer.status == 200
     if "count" in path:
-        assert answer.text == 'data: {"number":0}\n\ndata: {"number":1}\n\ndata: {"number":2}\n\n'
+        assert answer.text == 'data: {"number": 0}\n\ndata: {"number": 1}\n\ndata: {"number": 2}\n\n'
     else:
         assert answer.text == "数据 0\n数据 1\n数据 2\n"
 

@@ -182,7 +182,7 @@ def test_sse_items_are_events_texts_or_json() -> None:
     }
     events = answer.text.split("\n\n")
     assert sorted(events[0].split("\n")) == ["data: x", "event: tick", "id: 1"]
-    assert events[1:] == ["data: two\ndata: lines", 'data: {"a":1}', "data: [1]", "data: 2", "data: null", ""]
+    assert events[1:] == ["data: two\ndata: lines", 'data: {"a": 1}', "data: [1]", "data: 2", "data: null", ""]
 
 
 def test_sse_beats_while_the_source_is_silent() -> None:

@@ -20,10 +20,17 @@ _WRITTEN_IN_C = frozenset({dict, list, str, int, float, bool, tuple, type(None)}
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
-def writer(caller: str, before: str = "", after: str = "", default: Default | None = None) -> Callable[[object], bytes]:
+def writer(
+    caller: str,
+    before: str = "",
+    after: str = "",
+    default: Default | None = None,
+    separators: tuple[str, str] = (",", ":"),
+) -> Callable[[object], bytes]:
     """Return a function that writes a value as JSON between *before* and *after*.
 
-    *default*: called, as that of ``json.dumps``, for a type that has no rule in ``json_values``. A lone surrogate,
+    *separators*: between items and after keys, as those of ``json.dumps``; a model has its own. *default*: called, as
+    that of ``json.dumps``, for a type that has no rule in ``json_values``. A lone surrogate,
     which UTF-8 does not have, is written as its escape. The function raises ValueError, in the name of *caller*, for
     NaN, Infinity and a value that contains itself; TypeError for a type without a rule.
 
@@ -31,8 +38,8 @@ def writer(caller: str, before: str = "", after: str = "", default: Default | No
     Here it is made once, and does not look for circles. What it fails at is converted to dicts, lists and scalars.
     """
     converter = Converter(default)
-    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=converter.convert)
-    write = _c_writer(converter.convert) or (lambda value, _: (encoder.encode(value),))
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=separators, default=converter.convert)
+    write = _c_writer(converter.convert, separators) or (lambda value, _: (encoder.encode(value),))
 
     def encode(value: object) -> bytes:
         kind: Any = type(value)  # mypy takes a type for unhashable
@@ -58,12 +65,12 @@ def writer(caller: str, before: str = "", after: str = "", default: Default | No
     return encode
 
 
-def _c_writer(default: Default) -> Callable[[object, int], Iterable[str]] | None:
+def _c_writer(default: Default, separators: tuple[str, str]) -> Callable[[object, int], Iterable[str]] | None:
     make = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
         return None
     write: Callable[[object, int], Iterable[str]] = make(
-        None, default, json.encoder.encode_basestring, None, ":", ",", False, False, False
+        None, default, json.encoder.encode_basestring, None, separators[1], separators[0], False, False, False
     )
     return write
 

@@ -29,6 +29,8 @@ from rawasgi.formats.json_values import Default
 from rawasgi.formats.limits import TooLarge
 
 _NAMES: dict[type, str] = {Failure: "error", Done: "done"}
+_SPACED = (", ", ": ")  # as json.dumps writes it: people read events, too, in a browser's tools
+_json = json_text.writer("sse.event_of", separators=_SPACED)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -85,7 +87,7 @@ def event_of(item: object) -> Event:
         return item
     if isinstance(item, str):
         return Event(item)
-    return Event(json_text.dumps(item).decode(), _NAMES.get(type(item)))
+    return Event(_json(item).decode(), _NAMES.get(type(item)))
 
 
 def data(text: str) -> bytes:
@@ -96,7 +98,7 @@ def data(text: str) -> bytes:
 
 
 # Writes an event that has JSON, in one line, and nothing else.
-json_data: Callable[[object], bytes] = json_text.writer("sse.json_data", "data: ", "\n\n")
+json_data: Callable[[object], bytes] = json_text.writer("sse.json_data", "data: ", "\n\n", separators=_SPACED)
 
 
 def json_data_encoder(dumps: Dumps | None = None, default: Default | None = None) -> Callable[[object], bytes]:
@@ -107,7 +109,7 @@ def json_data_encoder(dumps: Dumps | None = None, default: Default | None = None
     json_text.check_one_encoder(dumps, default)
     if dumps is not None:
         return lambda value: data(json_text.encode(value, dumps, "sse.json_data").decode())
-    return json_data if default is None else json_text.writer("sse.json_data", "data: ", "\n\n", default)
+    return json_data if default is None else json_text.writer("sse.json_data", "data: ", "\n\n", default, _SPACED)
 
 
 def comment(text: str = "") -> bytes:

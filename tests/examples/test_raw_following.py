@@ -114,7 +114,7 @@ def test_many_watch_and_one_reads(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.sleep(10)
         assert read == [0, 1, 2]
         later = await fetch(app, "/monitor?count=1")
-        assert b'{"load":4,"watchers":1}' in later.body, "nobody who comes later is shown what was"
+        assert b'{"load": 4, "watchers": 1}' in later.body, "nobody who comes later is shown what was"
 
     clock.run(main())
 
@@ -127,14 +127,14 @@ def test_who_comes_between_two_readings_is_shown_the_last_one_and_who_is_slow_th
 
     async def main() -> None:
         async with connect(app, "GET", "/monitor") as slow:
-            assert b'"load":1,' in await slow.chunk()
+            assert b'"load": 1,' in await slow.chunk()
             await asyncio.sleep(0.5)
-            assert b'"load":1,' in (await fetch(app, "/monitor?count=1")).body
+            assert b'"load": 1,' in (await fetch(app, "/monitor?count=1")).body
             slow.stall()
             await asyncio.sleep(20)
             slow.resume()
-            assert b'"load":2,' in await slow.chunk(), "it was on its way"
-            assert b'"load":21,' in await slow.chunk()
+            assert b'"load": 2,' in await slow.chunk(), "it was on its way"
+            assert b'"load": 21,' in await slow.chunk()
             assert b"gap" not in slow.body
 
     clock.run(main())

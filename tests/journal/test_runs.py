@@ -94,7 +94,7 @@ def test_an_event_source_that_was_cut_off_loses_nothing() -> None:
                         last = event.id or last
             return seen
 
-    assert run(script()) == [f'{{"step":{number}}}' for number in range(6)]
+    assert run(script()) == [f'{{"step": {number}}}' for number in range(6)]
 
 
 def test_it_is_cancelled_by_its_name() -> None:

@@ -19,7 +19,7 @@ if os.environ.get("REQUIRE_PARTS") != "1":
 
 from rawasgi.journal.redis import RedisJournals
 
-ERROR = '{"error":{"code":"internal","message":"the stream failed","id":"%s"}}'
+ERROR = '{"error": {"code": "internal", "message": "the stream failed", "id": "%s"}}'
 
 
 class Unavailable(MemoryJournal):

@@ -71,7 +71,7 @@ def test_it_reads_each_format_piece_by_piece(page: "Page") -> None:
     assert array["text"].endswith("]")
     assert sequence["text"].count("\x1e") == 6
     assert lines["text"].count("\n") == 6
-    assert events["text"].endswith('event: done\ndata: {"done":{"items":5}}\n\n')
+    assert events["text"].endswith('event: done\ndata: {"done": {"items": 5}}\n\n')
     assert message["text"].endswith("data: [DONE]\n\n")
     assert all(each["pieces"] >= 2 for each in (array, sequence, lines, events, message)), "several pieces"
 

@@ -33,7 +33,7 @@ def test_each_response_has_the_outcome_that_its_client_saw(server: Server) -> No
         for path in ("/whole", "/missing", "/complete", "/before"):
             answer = client.get(path, headers={"connection": "close"})  # uvicorn closes it after a 500, perhaps late
             assert answer.status_code == {"/missing": 404, "/before": 500}.get(path, 200)
-        assert 'event: error\ndata: {"error":{"code":"internal"' in client.get("/reported").text
+        assert 'event: error\ndata: {"error": {"code": "internal"' in client.get("/reported").text
         with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
             client.get("/failed")
         with client.stream("GET", "/left") as answer:

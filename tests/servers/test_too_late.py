@@ -88,7 +88,7 @@ def test_or_the_client_is_told_which_deadline_it_was(server: Server, which: str,
         head, body = await ended(server, f"/told-late/{which}")
         assert head.split(b" ")[1] == b"200"
         assert b"event: error" in body
-        assert b'"code":"timeout"' in body
+        assert b'"code": "timeout"' in body
         assert message in body
         assert body.endswith(b"0\r\n\r\n")
 

@@ -121,7 +121,7 @@ def test_curl_unpacks_each_coding(server: Server, coding: str) -> None:
     answer = server.curl(f"/coded/{coding}", "--compressed", "--include")
     assert f"content-encoding: {coding}".encode() in answer.lower()
     events = sse.Decoder().feed(answer.partition(b"\r\n\r\n")[2])
-    assert [event.data for event in events] == [f'{{"tick":{number}}}' for number in range(5)]
+    assert [event.data for event in events] == [f'{{"tick": {number}}}' for number in range(5)]
 
 
 @pytest.mark.parametrize("coding", CODINGS)
