@@ -1,4 +1,4 @@
-"""JSON as all our formats have it: strict both ways, compact, in UTF-8.
+"""JSON as all our formats have it: strict both ways, in UTF-8; compact, except for events (``sse.py``).
 
 Spec: RFC 8259. NaN and Infinity, which Python's own encoder writes and its decoder reads, are no JSON. What is written
 for a dataclass, a date and the like is in ``json_values.py``.
