@@ -98,3 +98,20 @@ def test_without_a_grace_period_the_event_is_set_and_the_source_is_closed_at_onc
 
     rest, seconds = drained(place(response_class(source(), shutdown_event=shutting_down)))
     assert (b"event: close\n" in rest, seconds, seen) == (True, 0, [True])
+
+
+@places
+def test_without_an_event_and_a_grace_period_a_source_is_closed_at_once(
+    response_class: Callable[..., Any], place: Any
+) -> None:
+    closed: list[float] = []
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "first"
+            await asyncio.sleep(3600)
+        finally:
+            closed.append(now())
+
+    _, seconds = drained(place(response_class(source())))
+    assert (closed, seconds) == ([1], 0)

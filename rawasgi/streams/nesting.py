@@ -25,6 +25,7 @@ GeneratorExit at its ``yield`` and reads on gets nothing more from an anonymous 
 
 import gc
 import sys
+from abc import abstractmethod
 from types import AsyncGeneratorType
 from typing import Any
 
@@ -36,9 +37,9 @@ class Reading:
 
     __slots__ = ()
 
+    @abstractmethod
     def reads(self) -> tuple[object, ...]:
         """Return the streams that this one reads."""
-        raise NotImplementedError
 
 
 def anonymous(generator: Any) -> list[Any]:

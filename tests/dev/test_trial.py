@@ -153,3 +153,7 @@ def test_the_lines_of_a_source_keep_their_numbers() -> None:
         Edit("x", 5, 9, 5, 9, "\nd.k = l"),
     ]
     assert trial.apply(source, edits) == "import a\nfrom b import g; from h import c\n\n\nd = e(f, i=j); d.k = l\n"
+
+
+def test_a_module_without_changes_is_found_by_others() -> None:
+    assert trial.Changes([]).find_spec("json", None) is None
