@@ -59,8 +59,7 @@ def test_each_websocket_is_closed_with_1012_and_the_process_ends_by_itself(how: 
         assert set(codes) <= wanted
         assert status == STATUS[name.removesuffix("-h11")]
         assert status in (0, -signal.SIGTERM)
-        if name != "granian":  # it does not wait for websockets: its process may end before their clean-up
-            assert server.released == len(PATHS)
+        assert server.released == len(PATHS)
         assert "Traceback" not in server.log.read_text()
         assert not is_group(server.process.pid), "no process is left"
     finally:
