@@ -35,6 +35,7 @@ _MULTIPART, _URLENCODED = "multipart/form-data", "application/x-www-form-urlenco
 MAX_HEADER_BYTES = 16 * 1024
 # What stands in a quoted name: httpx and older versions of curl escape these two, a browser neither.
 _ESCAPED = re.compile(r'\\(["\\])')
+_DOUBLED = re.compile(r"(\\)\\(?:\\\\)?")  # the same where each backslash was doubled
 _PERCENT = re.compile("%(?:22|0D|0A)")  # what a browser writes for a quote and the ends of lines
 
 
@@ -261,7 +262,10 @@ def _described(headers: PartHeaders) -> tuple[str, str | None, str]:
     ``filename*`` is not allowed (RFC 7578, 4.2), but some clients have nothing else for a name that is not ASCII.
     """
     disposition = (header_fields.get(headers, b"content-disposition") or b"").decode("utf-8", "replace")
-    kind, pairs = parse_parameters(disposition, _ESCAPED) or ("", [])
+    found = parse_parameters(disposition, _ESCAPED)
+    if found is None:  # a browser's name may end with a backslash, which then seems to escape the quote after it
+        found = parse_parameters(disposition.replace("\\", "\\\\"), _DOUBLED)
+    kind, pairs = found or ("", [])
     values = dict(reversed(pairs))
     name, filename = values.get("name"), values.get("filename")
     if kind.lower() != "form-data" or name is None:

@@ -193,8 +193,8 @@ class Drain:
         """Begin when the process gets one of *signals*; then what handled it before does so. For a lifespan.
 
         Works where the worker itself gets them and has set its handlers when the app starts: uvicorn and granian.
-        Hypercorn's workers get none: run it by ``rawasgi serve``. Leaving the block, begins too, waits until nothing is open,
-        and puts back the handlers that were there.
+        Hypercorn's workers get none: run it by ``rawasgi serve``. Leaving the block, this begins
+        without a signal, too, waits until nothing is open, and puts back the handlers that were there.
         """
         with before_handlers(signals, self.begin):
             yield

@@ -109,6 +109,7 @@ def test_a_field_comes_typed_and_a_bad_one_is_422() -> None:
         (r'form-data; name="a\"b\\c\d"', 'a"b\\c\\d', None),  # older curl
         (r'form-data; name="a"; filename="C:\dir\a.txt"', "a", r"C:\dir\a.txt"),
         ('form-data; name="a"; filename="a\\"', "a", "a\\"),  # a browser escapes no backslash
+        ('form-data; name="\\"; filename=";"', "\\", ";"),
         ("form-data; name=\"a\"; filename*=utf-8''%E4%BD%A0", "a", "你"),
         ('form-data; name="a"; filename="b"; filename*=utf-8\'\'%E4%BD%A0', "a", "b"),
         ('form-data; name="a"; name="b"', "a", None),

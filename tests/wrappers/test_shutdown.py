@@ -294,6 +294,23 @@ def test_leaving_waits_for_clean_up_and_leaves_the_handlers_of_others() -> None:
     clock.run(script())
 
 
+def test_leaving_without_a_signal_ends_what_is_open() -> None:
+    drain = Drain()
+    source = Source("a")
+
+    async def script() -> bytes:
+        client = connect(drain(respond.sse(source.__aiter__())))
+        async with drain.on_signals([signal.SIGUSR1]):
+            await client.__aenter__()
+            await client.started()
+        assert (drain.open, source.closed_at) == (0, clock.now())
+        body = await client.rest()
+        await client.__aexit__(None, None, None)
+        return body
+
+    assert b"event: close" in clock.run(script())
+
+
 def test_it_lives_in_a_lifespan() -> None:
     drain = Drain()
     app = lifespan(drain(respond.text("x")), drain.on_signals)
